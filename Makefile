@@ -1,0 +1,46 @@
+# `make demo` and `make test` do all the set-up themselves, on a machine with Python 3.11+ and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo demo-recorded test fast check format docs clean
+
+$(VENV)/.run: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Segue needs Python 3.11 or later; $(PYTHON) is older. Try: make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing Segue into $(VENV) …"
+	@$(PIP) install --quiet --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run constraints.txt
+	@echo "Installing what the checks need …"
+	@$(PIP) install --quiet --editable '.[dev]' --constraint constraints.txt
+	@touch $@
+
+# The main job end to end: a scripted upgrade, judged per slice. No key, no network.
+demo: $(VENV)/.run
+	@$(BIN)/python examples/demo.py
+
+# The same on GPT-4 March -> June 2023; needs SEGUE_DATA.
+demo-recorded: $(VENV)/.run
+	@$(BIN)/python examples/demo_recorded.py
+
+# Everything: format, lint, types, import contracts, tests, docs.
+test: $(VENV)/.dev
+	@$(BIN)/python -m ruff format --check --quiet . || { echo "Run: make format"; exit 1; }
+	@$(BIN)/python -m ruff check --quiet .
+	@$(BIN)/python -m mypy
+	@$(BIN)/lint-imports --config importlinter.ini
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --durations 8
+
+# The inner loop: the fast part of the tests.
+fast: $(VENV)/.dev
+	@$(BIN)/python -m pytest --numprocesses 2 -m "not slow and not browser and not postgres"
+
+format: $(VENV)/.dev
+	@$(BIN)/python -m ruff format --quiet .
+	@$(BIN)/python -m ruff check --quiet --fix .
+
+clean:
+	rm -rf $(VENV) demo-out .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,38 @@
+"""`python -m benchmarks runner | million | startup | gate`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from pathlib import Path
+
+NAMES = {
+    "runner": "asking at 200 in flight, beside Inspect and promptfoo",
+    "million": "import and compare 100,000 and 1,000,000 recorded rows",
+    "startup": "how long the command takes to begin",
+    "gate": "how quiet and how awake the gate is, simulated",
+}
+
+
+def main() -> None:
+    """Run one benchmark, print its tables, and add its figures to a JSON file if one is named."""
+    told = "\n".join(f"  {name:<9} {text}" for name, text in NAMES.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", epilog=told, formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False
+    )
+    parser.add_argument("name", choices=list(NAMES), metavar="NAME")
+    if len(sys.argv) < 2 or sys.argv[1] not in NAMES:
+        parser.print_help()
+        raise SystemExit(0 if sys.argv[1:] in (["--help"], ["-h"]) else 2)
+    # Only the one that is asked for is imported: what this process holds counts as the peak of those it starts.
+    module = import_module(f"benchmarks.{sys.argv[1]}")
+    one = argparse.ArgumentParser(prog=f"python -m benchmarks {sys.argv[1]}", description=module.__doc__)
+    one.add_argument("--json", type=Path, metavar="FILE", help="add the figures to this file")
+    module.arguments(one)
+    given = one.parse_args(sys.argv[2:])
+    module.measure(given, given.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""The effects a command is given: the workspace, its store, the clock, the environment, and who is at the keyboard."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segue.store.base import Store
+    from segue.workspace import Workspace
+
+
+def utc_now() -> str:
+    """Now, in UTC, ISO 8601 to the second: the one place where commands read the clock."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # noqa: TID251  the edge: commands pass it on
+
+
+def author() -> str:
+    """`SEGUE_AUTHOR`, else the login name."""
+    named = os.environ.get("SEGUE_AUTHOR", "").strip()
+    if named:
+        return named
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What commands work with."""
+
+    workspace: Workspace
+    store: Store
+    author: str
+
+    def now(self) -> str:
+        return utc_now()
+
+
+@contextmanager
+def open_desk(start: Path | None = None) -> Iterator[Desk]:
+    """Find the workspace at or above `start` (default: the working folder), open its store, and close it afterwards."""
+    from segue.store import open_store
+    from segue.workspace import find_workspace, load_workspace
+
+    workspace = load_workspace(find_workspace(start or Path.cwd()), os.environ)
+    state = workspace.state
+    if "://" not in state and state != "memory:":
+        _make_folder(Path(state).parent)
+    store = open_store(state)
+    try:
+        yield Desk(workspace, store, author())
+    finally:
+        store.close()
+
+
+def _make_folder(folder: Path) -> None:
+    """`StoreError` where there can be none."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        from segue.errors import StoreError
+
+        raise StoreError(
+            f"The folder of the state store, {folder}, cannot be made: {error.strerror or type(error).__name__}.",
+            fix="Move away what is in its place, or write another place as state: in segue.yaml.",
+        ) from None

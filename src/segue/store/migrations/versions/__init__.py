@@ -1,0 +1,1 @@
+"""One module per revision of the schema. A revision that was released never changes."""

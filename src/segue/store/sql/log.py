@@ -1,0 +1,97 @@
+"""The log's table: appending, reading, and handing everything to the audit in one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from segue.model import Json
+from segue.store import chain
+from segue.store.audit import StoredRecord, audit_log, record_now
+from segue.store.base import LogCheck, LogEntry
+from segue.store.encoding import decode_json
+from segue.store.rules import check_log_kind
+from segue.store.sql.database import Session
+from segue.store.sql.part import SqlPart
+from segue.store.sql.schema import bundles, labels, run_ends, runs, suite_names, suites, verdicts
+from segue.store.sql.suites import altered_cases, digest_links, suite_flaw
+
+_ENTRIES = "SELECT seq, at, author, kind, subject, body, prev_hash, hash FROM log WHERE seq > ? ORDER BY seq"
+
+
+class LogTable(SqlPart):
+    """The hash chain (`segue.store.chain`)."""
+
+    def append_log(self, kind: str, subject: str, body: Json, *, author: str, at: str) -> LogEntry:
+        check_log_kind(kind)
+        with self._db.write() as session:
+            return self._append(session, kind, subject, body, author, at)
+
+    def iter_log(self, *, after: int = 0) -> Iterator[LogEntry]:
+        with self._db.read() as session:
+            for seq, at, author, kind, subject, body, prev_hash, hash_ in session.stream(_ENTRIES, (after,)):
+                decoded = self._decoded(body, "log")
+                yield LogEntry(seq, at, author, kind, subject, decoded, prev_hash, hash_)
+
+    def verify_log(self) -> LogCheck:
+        with self._db.read() as session:
+            return audit_log(_entries(session), _records(session))
+
+
+def _entries(session: Session) -> Iterator[LogEntry]:
+    for seq, at, author, kind, subject, body, prev_hash, hash_ in session.stream(_ENTRIES, (-(2**62),)):
+        yield LogEntry(seq, at, author, kind, subject, _readable(body), prev_hash, hash_)
+
+
+def _readable(body: str) -> Json:
+    """The JSON of `body`; or, where it is none any more, the text itself, which no entry or record was made from."""
+    try:
+        return decode_json(body)
+    except ValueError:
+        return {"not json": body}
+
+
+def _records(session: Session) -> Iterator[StoredRecord]:
+    core = session.core
+    for row in core.execute(sa.select(bundles)):
+        record = chain.bundle_record(row.digest, row.workflow, _readable(row.body), row.author, row.at)
+        yield record_now(chain.BUNDLE_ADDED, row.digest, record)
+    for row in core.execute(sa.select(labels)):
+        record = chain.label_record(row.workflow, row.label, row.digest)
+        yield record_now(chain.LABEL_MOVED, f"{row.workflow}/{row.label}", record)
+    yield from _suite_records(session)
+    for table, kind in ((runs, chain.RUN_BEGAN), (run_ends, chain.RUN_FINISHED)):
+        for row in core.execute(sa.select(table)):
+            record = chain.run_record(row.run, row.workflow, _readable(row.body), row.author, row.at)
+            yield record_now(kind, row.run, record)
+    for row in core.execute(sa.select(verdicts)):
+        record = chain.verdict_record(row.digest, row.workflow, _readable(row.body), row.author, row.at)
+        yield record_now(chain.VERDICT_RECORDED, row.digest, record)
+
+
+def _suite_records(session: Session) -> Iterator[StoredRecord]:
+    """Suites with their digests worked out from the stored cases anew; each case is looked at once."""
+    altered = altered_cases(session)
+    checked: dict[int, tuple[str, int, str]] = {}
+    for row in session.core.execute(_named_suites()).all():
+        if row.suite_id not in checked:
+            checked[row.suite_id] = (*digest_links(session, row.suite_id), suite_flaw(session, row.suite_id, altered))
+        digest, n_cases, flaw = checked[row.suite_id]
+        if row.n_cases != n_cases:
+            flaw = flaw or f"it has {n_cases} cases, but says {row.n_cases}"
+        record = chain.suite_record(row.workflow, row.name, digest, n_cases)
+        yield record_now(chain.SUITE_ADDED, chain.suite_subject(row.workflow, row.name, row.digest), record, flaw)
+
+
+def _named_suites() -> sa.Select[Any]:
+    named = sa.outerjoin(suite_names, suites, suite_names.c.suite_id == suites.c.id)
+    columns = (
+        suite_names.c.suite_id,
+        suite_names.c.workflow,
+        suite_names.c.name,
+        sa.func.coalesce(suites.c.digest, "").label("digest"),
+        sa.func.coalesce(suites.c.n_cases, 0).label("n_cases"),
+    )
+    return sa.select(*columns).select_from(named)

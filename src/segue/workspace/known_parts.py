@@ -1,0 +1,95 @@
+"""What the check asks of Segue's scorers and providers. They are imported when there is something to ask, for they are many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+from segue.errors import Fault
+from segue.model import Parameters, Workflow
+from segue.workspace.bundle_check import KnownProvider, ModelFacts
+from segue.workspace.config import WorkspaceConfig
+from segue.workspace.document import Document, clipped, likely_name, listed, read_path
+from segue.workspace.shape import parse
+
+if TYPE_CHECKING:
+    from segue.providers.config import ProviderConfig
+
+
+def check_scorers(workflow: Workflow) -> list[Fault]:
+    """The faults of all scorers, their paths from the root of the workflow: `scorers[2].pattern`."""
+    from segue.scoring.registry import check_scorers as check
+
+    return check(workflow)
+
+
+def metric_names(workflow: Workflow) -> list[str]:
+    """The names of the metrics that the scorers give; scorers with faults give none."""
+    from segue.scoring.registry import wanted_metrics
+
+    return [metric.name for metric in wanted_metrics(workflow)]
+
+
+def read_providers(
+    config: WorkspaceConfig, document: Document, environ: Mapping[str, str]
+) -> tuple[dict[str, KnownProvider | None], list[Fault]]:
+    """The providers of `segue.yaml` by name, `None` for those with faults; and the faults of all."""
+    from segue.providers.config import environment_faults
+
+    providers: dict[str, KnownProvider | None] = {}
+    faults: list[Fault] = []
+    for name, entry in config.providers.items():
+        part = document.part(("providers", name))
+        known = _provider_types()
+        kind = entry.get("type")
+        providers[name] = None
+        if not isinstance(kind, str) or kind not in known:
+            shown = f"'{clipped(kind)}' is no type of provider." if isinstance(kind, str) else "'type' is missing, or no text."
+            likely = likely_name(kind, known) if isinstance(kind, str) else None
+            faults.append(part.fault(("type",), shown, f"Write `type:` with one of {listed(known)}.", likely=likely))
+            continue
+        reading = parse(known[kind], part)
+        faults += reading.faults
+        if reading.value is not None:
+            providers[name] = _Known(reading.value)
+            for fault in environment_faults(name, reading.value, environ):
+                path = read_path(fault.path or "")
+                faults.append(document.fault(path, fault.what, fault.fix, likely=fault.likely, severity=fault.severity))
+    return providers, faults
+
+
+def _provider_types() -> dict[str, type[ProviderConfig]]:
+    from segue.providers.config import ProviderConfig
+
+    return {get_args(model.model_fields["type"].annotation)[0]: model for model in get_args(ProviderConfig)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A provider of `segue.yaml` whose entry can be read."""
+
+    config: ProviderConfig
+
+    def facts(self, snapshot: str) -> ModelFacts:
+        from segue.providers.catalogue import is_floating_alias, retirement, vendor_of
+        from segue.providers.config import AnthropicConfig, OpenAIConfig
+
+        if not isinstance(self.config, AnthropicConfig | OpenAIConfig):
+            return ModelFacts()
+        address = self.config.base_url
+        vendor = self.config.vendor or (vendor_of(address) if address else self.config.type)
+        end = retirement(vendor, snapshot)
+        return ModelFacts(
+            is_floating=is_floating_alias(vendor, snapshot),
+            retires=end.day if end is not None else None,
+            source=end.source if end is not None else "",
+        )
+
+    def parameter_faults(self, parameters: Parameters) -> list[Fault]:
+        from segue.providers.config import AnthropicConfig, OpenAIConfig, wire_profile
+        from segue.providers.dialects import DIALECTS
+
+        if not isinstance(self.config, AnthropicConfig | OpenAIConfig):
+            return []
+        return DIALECTS[self.config.type].parameter_faults(parameters, wire_profile(self.config))
