@@ -1,0 +1,98 @@
+"""Many cells, many looks, one error rate: how e-values are put together.
+
+Rolling back is a union: harm anywhere is enough, so the *current* e-values are averaged by weights fixed beforehand, and the
+average is an e-process under any dependence (Vovk and Wang 2021). Promotion is an intersection: every cell asked for must be
+safe by itself, which needs no correction. Running maxima are never averaged: a maximum of an e-process is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isclose, log
+
+import numpy as np
+
+from segue.evidence.sequential.betting import Array
+
+ALPHA = 0.05
+"""For the whole upgrade, over all cells, looks and steps."""
+POOLED_SHARE = 0.5
+
+
+def spread_weights(
+    metrics: Sequence[str], slices: int, *, pooled: Mapping[str, float] | None = None, pooled_share: float = POOLED_SHARE
+) -> Array:
+    """Weights of a grid of metrics × (total and slices): `pooled_share` on the totals of `pooled`, the rest evenly on all else.
+
+    `pooled` gives metrics their shares of the pooled part; by default the first metric, the primary one, has it all. Totals of
+    the other metrics count as one cell each beside the slices. Shape (metrics, 1 + slices), summing to 1.
+    `ValueError` for shares that do not add up to 1, an unknown metric, or no metric at all.
+    """
+    if not metrics:
+        raise ValueError("There is no metric to give a weight to.")
+    shares = dict(pooled) if pooled is not None else {metrics[0]: 1.0}
+    if unknown := set(shares) - set(metrics):
+        raise ValueError(f"No such metric: {', '.join(sorted(unknown))}. There are: {', '.join(metrics)}.")
+    if any(share < 0 for share in shares.values()) or not isclose(sum(shares.values()), 1.0, abs_tol=1e-9):
+        raise ValueError(f"The shares of the pooled metrics add up to 1, not to {sum(shares.values()):g}.")
+    if not 0.0 <= pooled_share <= 1.0:
+        raise ValueError(f"The pooled share lies between 0 and 1; {pooled_share} does not.")
+    weights = np.full((len(metrics), 1 + slices), np.nan)
+    for row, name in enumerate(metrics):
+        if name in shares:
+            weights[row, 0] = shares[name]
+    others = int(np.isnan(weights).sum())
+    whole = pooled_share if others else 1.0
+    return np.where(np.isnan(weights), (1.0 - whole) / max(others, 1), weights * whole)
+
+
+def check_weights(weights: Array) -> None:
+    """`ValueError` unless weights are not negative and add up to 1."""
+    if np.any(weights < 0) or not isclose(float(weights.sum()), 1.0, abs_tol=1e-9):
+        raise ValueError(f"The weights of the cells add up to 1, not to {float(weights.sum()):g}.")
+
+
+def union_log_e(log_e: Array, weights: Array) -> Array:
+    """The weighted average of current e-values, in logarithms. Shapes (…, cells), (cells,) → (…)."""
+    with np.errstate(divide="ignore"):
+        weighed = log_e + np.log(weights)
+    top = weighed.max(-1)
+    return np.asarray(top + np.log(np.exp(weighed - top[..., None]).sum(-1)))
+
+
+def rejects(log_e: Array, alpha: float = ALPHA) -> Array:
+    """Whether e-values reach 1/α (Ville's inequality: under the null they ever do so with probability at most α)."""
+    return np.asarray(log_e >= -log(alpha))
+
+
+def holm_log_e(log_e: Array, weights: Array) -> Array:
+    """Adjusted e-values, in logarithms, for naming culprits: weighted e-Holm. Shapes (cells,), (cells,) → (cells,).
+
+    A cell's adjusted value is the smallest weighted average over all sets of cells that hold it (Vovk and Wang 2021, §5): the
+    set that joins, from the smallest e-value upwards, each cell that draws the average down. A cell named at 1/α is harmed with
+    family-wise error α, at any look; one that is named implies that the union has alarmed.
+    """
+    check_weights(weights)
+    order = np.argsort(log_e, kind="stable")
+    top = float(np.max(log_e))
+    if top == -np.inf:
+        return np.full(len(log_e), -np.inf)
+    values, shares = np.exp(log_e[order] - top), weights[order]
+    sums, masses = np.cumsum(values * shares), np.cumsum(shares)
+    # Row i, column k: the cell in place i joined by the k smallest before it.
+    before_sum, before_mass = np.concatenate([[0.0], sums[:-1]]), np.concatenate([[0.0], masses[:-1]])
+    joined = (values * shares)[:, None] + before_sum[None, :]
+    mass = shares[:, None] + before_mass[None, :]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        averages = np.where(np.tri(len(order), dtype=bool), joined / mass, np.inf)
+        smallest = np.where(shares > 0, np.log(averages.min(1)) + top, -np.inf)
+    adjusted = np.empty(len(log_e))
+    adjusted[order] = smallest
+    return adjusted
+
+
+def intersection_log_e(log_e: Array) -> Array:
+    """The weakest of the e-values that all have to be shown. Shape (…, cells) → (…); no cell at all is never safe (−∞)."""
+    if log_e.shape[-1] == 0:
+        return np.full(log_e.shape[:-1], -np.inf)
+    return np.asarray(log_e.min(-1))

@@ -1,0 +1,211 @@
+"""All cells of an upgrade at once: metrics × (total and slices), with their processes, their weights and what still waits.
+
+A grid is a frozen value of arrays; leading dimensions of the blocks (runs of a simulation) are carried through. It turns blocks
+into e-values and nothing more: words, guards and verdicts are `judgement`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.evidence.sequential.betting import Array, Block
+from segue.evidence.sequential.cells import POOLED, CellStats
+from segue.evidence.sequential.combination import POOLED_SHARE, spread_weights, union_log_e
+from segue.evidence.sequential.null import Null, Questions
+from segue.evidence.sequential.process import Process
+from segue.evidence.sequential.scale import Scale
+
+LEAST_BLOCK = 10
+"""Candidate units asked for a label that a cell waits for before it bets: one at a time, each would face few controls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """How a metric's differences are said: so many `name`s to one unit of the metric."""
+
+    name: str
+    factor: float = 1.0
+
+
+POINTS = Unit("points", 100.0)
+"""Percentage points of a rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a metric is judged: beyond `hold` people look, beyond `rollback` it goes back; `safe` are the margins to exclude.
+
+    `rate` is the control's badness as known beforehand (the offline eval), `None` where it is not.
+    """
+
+    metric: str
+    rollback: Null
+    hold: Null
+    safe: tuple[Null, ...] = ()
+    scale: Scale = field(default_factory=Scale)
+    rate: float | None = None
+    unit: Unit = field(default_factory=lambda: POINTS)
+
+    def __post_init__(self) -> None:
+        if self.rollback.side != "harm" or self.hold.side != "harm" or any(null.side != "safe" for null in self.safe):
+            raise ValueError("Limits are nulls of the side 'harm', what is to be excluded of the side 'safe'.")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """One block of all metrics of a grid: a `Block` per scale in use, keyed by its number of nodes.
+
+    Streams of a block are the grid's metrics of that scale, in the order of its rules; cells are the total and the slices.
+    `cautious` are the same outcomes with missing labels at their worst, for the claim of safety; where none is missing,
+    the same blocks.
+    """
+
+    plain: Mapping[int, Block]
+    cautious: Mapping[int, Block]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The metrics of one scale: their processes, and the outcomes that wait for their cell's block to fill."""
+
+    rules: tuple[int, ...]
+    harm: Process
+    safe: Process | None
+    waiting: Block
+    cautious: Block
+
+    def advance(self, block: Block, cautious: Block, close: NDArray[np.bool_]) -> Self:
+        """Add a block; cells with enough candidate units, or all where `close` is set, are bet on."""
+        waiting = self.waiting + block
+        ready = (waiting.asked >= LEAST_BLOCK) | close
+        moved = replace(self, harm=self.harm.advance(waiting.only(ready)), waiting=waiting.only(~ready))
+        if self.safe is None:
+            return moved
+        careful = self.cautious + cautious
+        return replace(moved, safe=self.safe.advance(careful.only(ready)), cautious=careful.only(~ready))
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The state of an upgrade's evidence. `slices[0]` is the total."""
+
+    rules: tuple[Rule, ...]
+    slices: tuple[str, ...]
+    weights: Array
+    groups: tuple[Group, ...]
+
+    @classmethod
+    def start(
+        cls,
+        rules: Sequence[Rule],
+        slices: Sequence[str],
+        *,
+        pooled: Mapping[str, float] | None = None,
+        pooled_share: float = POOLED_SHARE,
+        runs: tuple[int, ...] = (),
+    ) -> Self:
+        """Before the first block. `ValueError` on names given twice, or weights that do not add up."""
+        names = [rule.metric for rule in rules]
+        for what, given in (("metric", names), ("slice", [POOLED, *slices])):
+            if twice := {one for one in given if given.count(one) > 1}:
+                raise ValueError(f"Given twice: {what} {', '.join(sorted(twice))}.")
+        weights = spread_weights(names, len(slices), pooled=pooled, pooled_share=pooled_share)
+        sizes = sorted({rule.scale.size for rule in rules})
+        groups = tuple(_group(rules, size, (*runs, 1 + len(slices))) for size in sizes)
+        return cls(tuple(rules), (POOLED, *slices), weights, groups)
+
+    def advance(self, outcomes: Outcomes, *, close: bool | Array = False) -> Self:
+        """The state after one block.
+
+        `close` bets at once on what would wait for more: at the end of a step, for outcomes at two shares must not be pooled.
+        It may be an array of the runs' shape.
+        """
+        every = np.asarray(close, bool)[..., None, None]
+        moved = []
+        for group in self.groups:
+            size = len(group.harm.nodes)
+            moved.append(group.advance(outcomes.plain[size], outcomes.cautious[size], every))
+        return replace(self, groups=tuple(moved))
+
+    @property
+    def rollback_log_e(self) -> Array:
+        """Evidence of harm beyond each rollback limit. Shape (…, metrics, 1 + slices)."""
+        return self._harm(0)
+
+    @property
+    def hold_log_e(self) -> Array:
+        """Evidence of harm beyond each hold limit. Shape (…, metrics, 1 + slices)."""
+        return self._harm(1)
+
+    def safe_log_e(self, metric: int, null: Null) -> Array:
+        """Evidence that a metric keeps within a margin it was asked to exclude. Shape (…, 1 + slices)."""
+        place = self.rules[metric].safe.index(null)
+        for group in self.groups:
+            if metric in group.rules:
+                assert group.safe is not None
+                before = sum(len(self.rules[one].safe) for one in group.rules[: group.rules.index(metric)])
+                return group.safe.log_e[..., before + place, :]
+        raise AssertionError("every metric is in a group")
+
+    def union(self, log_e: Array) -> Array:
+        """One e-value of the whole grid, in logarithms. Shape (…)."""
+        return union_log_e(log_e.reshape(*log_e.shape[:-2], -1), self.weights.ravel())
+
+    def _harm(self, limit: int) -> Array:
+        parts = [(group.rules, group.harm.log_e) for group in self.groups]
+        whole = np.empty((*parts[0][1].shape[:-2], len(self.rules), len(self.slices)))
+        for rules, log_e in parts:
+            half = len(rules)
+            whole[..., list(rules), :] = log_e[..., limit * half : (limit + 1) * half, :]
+        return whole
+
+
+Cells = Mapping[tuple[str, str], tuple[CellStats | None, CellStats | None]]
+"""By metric and slice: the incumbent's and the candidate's cell of one block of time."""
+
+
+def outcomes_of(grid: Grid, cells: Cells) -> Outcomes:
+    """The cells of one block of time as arrays. What a grid does not watch is left out; a cell without data is empty."""
+    plain, cautious = {}, {}
+    for group in grid.groups:
+        size = len(group.harm.nodes)
+        shape = (len(group.rules), len(grid.slices))
+        masses, worst = (np.zeros((2, *shape, size)) for _ in range(2))
+        asked, mature = (np.zeros((2, *shape)) for _ in range(2))
+        for row, index in enumerate(group.rules):
+            rule = grid.rules[index]
+            for column, name in enumerate(grid.slices):
+                for arm, stats in enumerate(cells.get((rule.metric, name), (None, None))):
+                    if stats is None:
+                        continue
+                    asked[arm, row, column], mature[arm, row, column] = stats.asked, stats.matured
+                    masses[arm, row, column] = stats.masses or 0.0
+                    worst[arm, row, column] = masses[arm, row, column] + rule.scale.masses(float(arm), float(stats.missing))
+        plain[size] = Block(masses[1], masses[0], mature[1], mature[0], asked[1])
+        cautious[size] = Block(worst[1], worst[0], mature[1], mature[0], asked[1])
+    return Outcomes(plain, cautious)
+
+
+def _group(rules: Sequence[Rule], size: int, shape: tuple[int, ...]) -> Group:
+    chosen = [index for index, rule in enumerate(rules) if rule.scale.size == size]
+    here = [rules[index] for index in chosen]
+    nodes = here[0].scale.nodes
+    *runs, cells = shape
+    rates = np.array([np.nan if rule.rate is None else rule.rate for rule in here])[:, None]
+    streams = list(range(len(here)))
+    harm = Questions.of([*(rule.rollback for rule in here), *(rule.hold for rule in here)], streams * 2)
+    wanted = [(null, row) for row, rule in enumerate(here) for null in rule.safe]
+    safe = Questions.of([null for null, _ in wanted], [row for _, row in wanted]) if wanted else None
+    empty = Block.empty((*runs, len(here), cells), size)
+    return Group(
+        tuple(chosen),
+        Process.start(harm, shape, nodes, rate=rates),
+        None if safe is None else Process.start(safe, shape, nodes, rate=rates),
+        empty,
+        empty,
+    )

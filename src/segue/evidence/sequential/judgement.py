@@ -1,0 +1,181 @@
+"""From e-values to values people can act on.
+
+It decides nothing about steps: whether to advance, extend, hold or roll back is the controller's, from these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from math import ceil, log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.evidence.sequential.betting import Array
+from segue.evidence.sequential.cells import CellStats
+from segue.evidence.sequential.combination import ALPHA, holm_log_e
+from segue.evidence.sequential.grid import Grid, Rule
+from segue.evidence.sequential.null import Null
+from segue.evidence.sequential.sequences import Interval
+from segue.evidence.sequential.verdicts import WORST_FIRST, Evidence, Guards, Judgement, Limit, Settlement, Verdict
+from segue.evidence.sequential.wald import growth_rates
+from segue.evidence.sequential.wording import sentence_of
+
+Totals = Mapping[tuple[str, str], tuple[CellStats, CellStats]]
+"""By metric and slice: all of the incumbent's and of the candidate's cells so far, added up."""
+
+_LIMITS: tuple[Limit, Limit] = ("rollback", "hold")
+_NOTHING = CellStats()
+_UNKNOWN = Interval(None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look knows beside the grid.
+
+    `intervals` are in the metric's own units; `per_day` is labelled candidate units a day; both by metric and slice.
+    """
+
+    totals: Totals
+    guards: Guards = field(default_factory=Guards)
+    intervals: Mapping[tuple[str, str], Interval] = field(default_factory=dict)
+    per_day: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    alpha: float = ALPHA
+
+
+def judge(grid: Grid, look: Look) -> Judgement:
+    """Judge every cell of a grid without leading dimensions, and the whole."""
+    valid = np.array([[not _is_void(look, rule.metric, name) for name in grid.slices] for rule in grid.rules])
+    raw = {"rollback": grid.rollback_log_e, "hold": grid.hold_log_e}
+    # A cell that means nothing adds nothing: with e = 0 the average stays an e-process.
+    counted = {limit: np.where(valid, log_e, -np.inf) for limit, log_e in raw.items()}
+    whole = {limit: float(grid.union(log_e)) for limit, log_e in counted.items()}
+    adjusted = {limit: _adjust(grid, log_e) for limit, log_e in counted.items()}
+    excluded = [{null: grid.safe_log_e(row, null) for null in rule.safe} for row, rule in enumerate(grid.rules)]
+    settlements = _settlements(grid, look, raw["rollback"], excluded)
+    cells = []
+    for row, rule in enumerate(grid.rules):
+        for column, name in enumerate(grid.slices):
+            harm = {limit: float(adjusted[limit][row, column]) for limit in _LIMITS}
+            kept = {null: float(log_e[column]) for null, log_e in excluded[row].items()}
+            known = float(raw["rollback"][row, column])
+            cells.append(_judge_cell(rule, name, look, harm, kept, known, settlements[row][column]))
+    limit: Limit | None = next((one for one in _LIMITS if whole[one] >= -log(look.alpha)), None)
+    culprits = tuple((one.metric, one.slice) for one in cells if one.verdict == "harm")
+    return Judgement(_overall(limit, look, cells), limit, whole["rollback"], whole["hold"], culprits, tuple(cells))
+
+
+def _adjust(grid: Grid, log_e: Array) -> Array:
+    return holm_log_e(log_e.ravel(), grid.weights.ravel()).reshape(log_e.shape)
+
+
+def _is_void(look: Look, metric: str, name: str) -> bool:
+    return look.guards.mismatched or (metric, name) in look.guards.unlike
+
+
+def _overall(limit: Limit | None, look: Look, cells: list[Evidence]) -> Verdict:
+    """A broken comparison is never read as harm or as safety; else the union speaks, then the worst cell."""
+    if look.guards.mismatched:
+        return "invalid"
+    if limit is not None:
+        return "harm"
+    found = {one.verdict for one in cells}
+    return next((one for one in WORST_FIRST if one in found and one != "harm"), "inconclusive")
+
+
+def _judge_cell(
+    rule: Rule,
+    name: str,
+    look: Look,
+    harm: Mapping[Limit, float],
+    excluded: Mapping[Null, float],
+    raw: float,
+    settlement: Settlement | None,
+) -> Evidence:
+    key = (rule.metric, name)
+    old, new = look.totals.get(key, (_NOTHING, _NOTHING))
+    before, after = old.units.mean, new.units.mean
+    interval = look.intervals.get(key, _UNKNOWN)
+    least = -log(look.alpha)
+    shown = next((limit for limit in _LIMITS if harm[limit] >= least), None)
+    kept = [null for null, log_e in excluded.items() if log_e >= least]
+    verdict: Verdict = "inconclusive"
+    limit, log_e, bound = None, raw, None
+    if _is_void(look, *key):
+        verdict = "invalid"
+    elif shown is not None and new.labelled:
+        verdict, limit, log_e = "harm", shown, harm[shown]
+        at_least = _in_units(rule, rule.rollback if shown == "rollback" else rule.hold)
+        bound = max(at_least, interval.low) if at_least is not None and interval.low is not None else at_least
+    elif kept and new.labelled:
+        tightest = min(kept, key=lambda null: null.margin)
+        verdict, log_e, bound = "safe", excluded[tightest], _in_units(rule, tightest)
+    found = Evidence(
+        metric=rule.metric,
+        slice=name,
+        verdict=verdict,
+        limit=limit,
+        log_e=log_e,
+        bound=bound,
+        effect=None if before is None or after is None else (after - before) * rule.scale.width,
+        interval=interval,
+        exposed=new.exposed,
+        matured=new.matured,
+        labelled=new.labelled,
+        settlement=settlement if verdict == "inconclusive" else None,
+        sentence="",
+    )
+    return replace(found, sentence=sentence_of(found, rule, mismatched=look.guards.mismatched, asked=new.asked))
+
+
+def _in_units(rule: Rule, null: Null) -> float | None:
+    """A margin in the metric's own units; a ratio has none."""
+    return null.margin * rule.scale.width if null.ratio == 1.0 else None
+
+
+def _settlements(grid: Grid, look: Look, raw: Array, excluded: list[dict[Null, Array]]) -> list[list[Settlement | None]]:
+    """What would settle each cell at the rates seen: harm where the candidate is beyond the hold limit, else safety."""
+    shape = raw.shape
+    means, labelled = np.full((2, *shape), np.nan), np.zeros((2, *shape))
+    for row, rule in enumerate(grid.rules):
+        for column, name in enumerate(grid.slices):
+            for arm, stats in enumerate(look.totals.get((rule.metric, name), ())):
+                means[arm, row, column] = np.nan if stats.units.mean is None else stats.units.mean
+                labelled[arm, row, column] = stats.labelled
+    control, candidate = means
+    nulls, log_e, harmful = _open_questions(grid, raw, control, candidate, excluded)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = labelled[0] / labelled[1]
+        growth = growth_rates(nulls[0], nulls[1], nulls[2], control=control, candidate=candidate, ratio=ratio)
+        goal = -log(look.alpha) - np.where(harmful, np.log(grid.weights), 0.0)
+        needed = np.where(growth > 0, np.maximum(goal - log_e, 0.0) / growth, np.inf)
+    known = np.isfinite(control) & np.isfinite(candidate) & (ratio > 0)
+    table: list[list[Settlement | None]] = []
+    for row, rule in enumerate(grid.rules):
+        line: list[Settlement | None] = []
+        for column, name in enumerate(grid.slices):
+            daily = look.per_day.get((rule.metric, name))
+            more = ceil(needed[row, column]) if np.isfinite(needed[row, column]) else None
+            days = None if more is None or not daily else more / daily
+            question = Settlement("harm" if harmful[row, column] else "safe", more, days)
+            line.append(question if known[row, column] else None)
+        table.append(line)
+    return table
+
+
+def _open_questions(
+    grid: Grid, raw: Array, control: Array, candidate: Array, excluded: list[dict[Null, Array]]
+) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """The question each cell is nearest to: its null as (sign, margin, ratio), the evidence so far, whether it is of harm."""
+    nulls, log_e, harmful = np.empty((3, *raw.shape)), raw.copy(), np.ones(raw.shape, bool)
+    for row, rule in enumerate(grid.rules):
+        nulls[:, row] = np.array([rule.rollback.sign, rule.rollback.margin, rule.rollback.ratio])[:, None]
+        if not excluded[row]:
+            continue
+        easiest = max(excluded[row], key=lambda null: null.margin)
+        calm = ~(candidate[row] > rule.hold.ratio * control[row] + rule.hold.margin)
+        harmful[row] = ~calm
+        log_e[row] = np.where(calm, excluded[row][easiest], log_e[row])
+        nulls[:, row] = np.where(calm, np.array([easiest.sign, easiest.margin, easiest.ratio])[:, None], nulls[:, row])
+    return nulls, log_e, harmful
