@@ -17,7 +17,7 @@ from segue.evidence.sequential.betting import Array, Block
 from segue.evidence.sequential.cells import POOLED, CellStats
 from segue.evidence.sequential.combination import POOLED_SHARE, spread_weights, union_log_e
 from segue.evidence.sequential.null import Null, Questions
-from segue.evidence.sequential.process import Process
+from segue.evidence.sequential.process import Process, mix
 from segue.evidence.sequential.scale import Scale
 
 LEAST_BLOCK = 10
@@ -157,11 +157,12 @@ class Grid:
         return union_log_e(log_e.reshape(*log_e.shape[:-2], -1), self.weights.ravel())
 
     def _harm(self, limit: int) -> Array:
-        parts = [(group.rules, group.harm.log_e) for group in self.groups]
-        whole = np.empty((*parts[0][1].shape[:-2], len(self.rules), len(self.slices)))
-        for rules, log_e in parts:
-            half = len(rules)
-            whole[..., list(rules), :] = log_e[..., limit * half : (limit + 1) * half, :]
+        runs = self.groups[0].harm.log_capital.shape[:-3]
+        whole = np.empty((*runs, len(self.rules), len(self.slices)))
+        for group in self.groups:
+            half = len(group.rules)
+            asked = slice(limit * half, (limit + 1) * half)
+            whole[..., list(group.rules), :] = mix(group.harm.questions, group.harm.log_capital, asked)
         return whole
 
 

@@ -105,3 +105,17 @@ class Questions:
             log_weights,
             rounds,
         )
+
+    def apart(self, rows: NDArray[np.intp]) -> Self:
+        """The questions of `rows`, in that order and perhaps repeated, each with a stream of its own."""
+        return type(self)(
+            np.arange(len(rows)),
+            self.sign[rows],
+            self.margin[rows],
+            self.ratio[rows],
+            self.floor[rows],
+            self.distance[rows],
+            self.sizes[rows],
+            self.log_weights[rows],
+            self.rounds,
+        )
