@@ -12,6 +12,9 @@ NAMES = {
     "million": "import and compare 100,000 and 1,000,000 recorded rows",
     "startup": "how long the command takes to begin",
     "gate": "how quiet and how awake the gate is, simulated",
+    "replay": "the recorded GPT-4 upgrade as live traffic, and the same release on both sides",
+    "cells": "what a look at 200 cells costs, early and late in an upgrade",
+    "exposure": "users exposed before a rollback, and false rollbacks, simulated",
 }
 
 

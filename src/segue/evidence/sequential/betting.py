@@ -22,12 +22,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.evidence.sequential.null import Questions
+from segue.evidence.sequential.null import EDGE, Questions
 
 Array = NDArray[np.float64]
 
-EDGE = 1e-6
-"""Rates stay this far from 0 and 1, so that no single outcome can end a process."""
 BOLDEST = 0.999
 """A bet keeps at least a thousandth of its stake whatever happens."""
 
@@ -51,6 +49,7 @@ class Block:
     def of_counts(cls, bad_new: Array, n_new: Array, bad_old: Array, n_old: Array) -> Self:
         """Yes/no outcomes, all labelled, from counts of shape (…, streams, cells)."""
         new, old = np.asarray(n_new, float), np.asarray(n_old, float)
+        assert np.all((bad_new >= 0) & (bad_new <= new) & (bad_old >= 0) & (bad_old <= old)), "more bad outcomes than outcomes"
         return cls(np.stack([new - bad_new, bad_new], -1), np.stack([old - bad_old, bad_old], -1), new, old, new)
 
     @classmethod
@@ -141,10 +140,12 @@ def _project(questions: Questions, rate: Array, target: Array, relative: Array) 
 def choose_fixed_stakes(questions: Questions, level: Array, spread: Array) -> Stakes:
     """Stakes against a control that is a recorded level and no live arm. Shapes (…, streams, cells)."""
     asked = questions.streams
-    low, high = _span(questions)
-    control = np.clip(level[..., asked, :, None], low, high)
-    candidate = questions.ratio * control + questions.margin
-    distance = np.maximum(questions.sign * (_alternative(questions, control) - candidate), 0.0)
+    control = level[..., asked, :, None]
+    boundary = questions.ratio * control + questions.margin
+    candidate = np.clip(boundary, EDGE, 1 - EDGE)
+    distance = np.maximum(questions.sign * (_alternative(questions, np.clip(control, EDGE, 1 - EDGE)) - candidate), 0.0)
+    # Drawn off the ends, the boundary may only move into the alternative; the other way the bet would be better than fair.
+    distance = np.where(questions.sign * (candidate - boundary) >= 0, distance, 0.0)
     part = spread[..., asked, :, None]
     # Kelly's stake for a mean `distance` and a second moment of variance + distance²; the likelihood ratio for yes/no outcomes.
     variance = part * candidate * (1 - candidate)

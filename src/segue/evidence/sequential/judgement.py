@@ -5,9 +5,9 @@ It decides nothing about steps: whether to advance, extend, hold or roll back is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from math import ceil, log
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil, inf, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,6 @@ from segue.evidence.sequential.null import Null
 from segue.evidence.sequential.sequences import Interval
 from segue.evidence.sequential.verdicts import WORST_FIRST, Evidence, Guards, Judgement, Limit, Settlement, Verdict
 from segue.evidence.sequential.wald import growth_rates
-from segue.evidence.sequential.wording import sentence_of
 
 Totals = Mapping[tuple[str, str], tuple[CellStats, CellStats]]
 """By metric and slice: all of the incumbent's and of the candidate's cells so far, added up."""
@@ -51,22 +50,26 @@ def judge(grid: Grid, look: Look) -> Judgement:
     # A cell that means nothing adds nothing: with e = 0 the average stays an e-process.
     counted = {limit: np.where(valid, log_e, -np.inf) for limit, log_e in raw.items()}
     whole = {limit: float(grid.union(log_e)) for limit, log_e in counted.items()}
-    adjusted = {limit: _adjust(grid, log_e) for limit, log_e in counted.items()}
+    adjusted = {limit: _adjust(grid, log_e, look.alpha) for limit, log_e in counted.items()}
     excluded = [{null: grid.safe_log_e(row, null) for null in rule.safe} for row, rule in enumerate(grid.rules)]
     settlements = _settlements(grid, look, raw["rollback"], excluded)
     cells = []
     for row, rule in enumerate(grid.rules):
+        back, hold = (adjusted[limit][row].tolist() for limit in _LIMITS)
+        known, settled = raw["rollback"][row].tolist(), settlements[row]
+        lines = [(null, log_e.tolist()) for null, log_e in excluded[row].items()]
         for column, name in enumerate(grid.slices):
-            harm = {limit: float(adjusted[limit][row, column]) for limit in _LIMITS}
-            kept = {null: float(log_e[column]) for null, log_e in excluded[row].items()}
-            known = float(raw["rollback"][row, column])
-            cells.append(_judge_cell(rule, name, look, harm, kept, known, settlements[row][column]))
+            kept = [(null, line[column]) for null, line in lines]
+            cells.append(_judge_cell(rule, name, look, (back[column], hold[column]), kept, known[column], settled[column]))
     limit: Limit | None = next((one for one in _LIMITS if whole[one] >= -log(look.alpha)), None)
     culprits = tuple((one.metric, one.slice) for one in cells if one.verdict == "harm")
     return Judgement(_overall(limit, look, cells), limit, whole["rollback"], whole["hold"], culprits, tuple(cells))
 
 
-def _adjust(grid: Grid, log_e: Array) -> Array:
+def _adjust(grid: Grid, log_e: Array, alpha: float) -> Array:
+    """Adjusted e-values; as they are where none could name a culprit, for adjusting only lowers them."""
+    if log_e.max() < -log(alpha):
+        return log_e
     return holm_log_e(log_e.ravel(), grid.weights.ravel()).reshape(log_e.shape)
 
 
@@ -88,8 +91,8 @@ def _judge_cell(
     rule: Rule,
     name: str,
     look: Look,
-    harm: Mapping[Limit, float],
-    excluded: Mapping[Null, float],
+    harm: tuple[float, float],
+    excluded: Sequence[tuple[Null, float]],
     raw: float,
     settlement: Settlement | None,
 ) -> Evidence:
@@ -98,20 +101,20 @@ def _judge_cell(
     before, after = old.units.mean, new.units.mean
     interval = look.intervals.get(key, _UNKNOWN)
     least = -log(look.alpha)
-    shown = next((limit for limit in _LIMITS if harm[limit] >= least), None)
-    kept = [null for null, log_e in excluded.items() if log_e >= least]
+    shown: Limit | None = "rollback" if harm[0] >= least else "hold" if harm[1] >= least else None
+    kept = [(null.margin, null, log_e) for null, log_e in excluded if log_e >= least]
     verdict: Verdict = "inconclusive"
     limit, log_e, bound = None, raw, None
     if _is_void(look, *key):
         verdict = "invalid"
     elif shown is not None and new.labelled:
-        verdict, limit, log_e = "harm", shown, harm[shown]
+        verdict, limit, log_e = "harm", shown, harm[_LIMITS.index(shown)]
         at_least = _in_units(rule, rule.rollback if shown == "rollback" else rule.hold)
         bound = max(at_least, interval.low) if at_least is not None and interval.low is not None else at_least
     elif kept and new.labelled:
-        tightest = min(kept, key=lambda null: null.margin)
-        verdict, log_e, bound = "safe", excluded[tightest], _in_units(rule, tightest)
-    found = Evidence(
+        _, tightest, log_e = min(kept, key=lambda one: one[0])
+        verdict, bound = "safe", _in_units(rule, tightest)
+    return Evidence(
         metric=rule.metric,
         slice=name,
         verdict=verdict,
@@ -122,11 +125,12 @@ def _judge_cell(
         interval=interval,
         exposed=new.exposed,
         matured=new.matured,
+        asked=new.asked,
         labelled=new.labelled,
         settlement=settlement if verdict == "inconclusive" else None,
-        sentence="",
+        void=None if verdict != "invalid" else "assignment" if look.guards.mismatched else "labels",
+        unit=rule.unit,
     )
-    return replace(found, sentence=sentence_of(found, rule, mismatched=look.guards.mismatched, asked=new.asked))
 
 
 def _in_units(rule: Rule, null: Null) -> float | None:
@@ -150,18 +154,18 @@ def _settlements(grid: Grid, look: Look, raw: Array, excluded: list[dict[Null, A
         growth = growth_rates(nulls[0], nulls[1], nulls[2], control=control, candidate=candidate, ratio=ratio)
         goal = -log(look.alpha) - np.where(harmful, np.log(grid.weights), 0.0)
         needed = np.where(growth > 0, np.maximum(goal - log_e, 0.0) / growth, np.inf)
-    known = np.isfinite(control) & np.isfinite(candidate) & (ratio > 0)
+    known = (np.isfinite(control) & np.isfinite(candidate) & (ratio > 0)).tolist()
     table: list[list[Settlement | None]] = []
-    for row, rule in enumerate(grid.rules):
-        line: list[Settlement | None] = []
-        for column, name in enumerate(grid.slices):
-            daily = look.per_day.get((rule.metric, name))
-            more = ceil(needed[row, column]) if np.isfinite(needed[row, column]) else None
-            days = None if more is None or not daily else more / daily
-            question = Settlement("harm" if harmful[row, column] else "safe", more, days)
-            line.append(question if known[row, column] else None)
-        table.append(line)
+    for rule, *lines in zip(grid.rules, known, harmful.tolist(), needed.tolist(), strict=True):
+        cells = zip(grid.slices, *lines, strict=True)
+        table.append([_settle(look, rule, name, harm, more) if sure else None for name, sure, harm, more in cells])
     return table
+
+
+def _settle(look: Look, rule: Rule, name: str, harmful: bool, needed: float) -> Settlement:
+    more = None if needed == inf else ceil(needed)
+    daily = look.per_day.get((rule.metric, name))
+    return Settlement("harm" if harmful else "safe", more, None if more is None or not daily else more / daily)
 
 
 def _open_questions(

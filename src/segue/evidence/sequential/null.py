@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 Side = Literal["harm", "safe"]
 
+EDGE = 1e-6
+"""Rates stay this far from 0 and 1, so that no single outcome can end a process."""
+
 HARM_EFFECTS = ((1.5, 0.45), (4.0, 0.45), (10.0, 0.10))
 SAFE_EFFECTS = ((0.5, 0.15), (1.0, 0.65), (2.0, 0.20))
 """Distances from the null, in multiples of its slack, and their weights: what the mixture bets on.
@@ -44,6 +47,10 @@ class Null:
             raise ValueError(f"A margin lies between −1 and 1, as a share; {self.margin} does not.")
         if not (isfinite(self.ratio) and self.ratio > 0):
             raise ValueError(f"A ratio is above 0; {self.ratio} is not.")
+        if not max(EDGE, (EDGE - self.margin) / self.ratio) < min(1 - EDGE, (1 - EDGE - self.margin) / self.ratio):
+            raise ValueError(
+                f"No rates have candidate = {self.ratio:g} · control {self.margin:+g}; check the margin and the ratio."
+            )
         chosen = self.mixture
         if not chosen or any(not (isfinite(size) and size > 0 and weight > 0) for size, weight in chosen):
             raise ValueError("Effects and their weights are above 0.")

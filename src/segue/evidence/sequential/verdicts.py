@@ -10,7 +10,9 @@ from math import exp, inf
 from typing import Literal
 
 from segue.evidence.sequential.cells import POOLED
+from segue.evidence.sequential.grid import Unit
 from segue.evidence.sequential.sequences import Interval
+from segue.evidence.sequential.wording import sentence_of
 
 Verdict = Literal["invalid", "harm", "inconclusive", "safe"]
 Limit = Literal["rollback", "hold"]
@@ -35,7 +37,7 @@ class Evidence:
 
     `log_e` is the evidence for the verdict, in nats (of harm beyond the rollback limit while nothing is shown).
     `effect`, `interval` and `bound` are in the metric's own units, positive where the candidate is worse. `bound` is the harm
-    that is shown (at least) or excluded (at most). Counts are the candidate's units.
+    that is shown (at least) or excluded (at most). Counts are the candidate's units. `void` says what makes it invalid.
     """
 
     metric: str
@@ -48,9 +50,16 @@ class Evidence:
     interval: Interval
     exposed: int
     matured: int
+    asked: int
     labelled: int
     settlement: Settlement | None
-    sentence: str
+    void: Literal["assignment", "labels"] | None
+    unit: Unit
+
+    @property
+    def sentence(self) -> str:
+        """What a product manager should know of it."""
+        return sentence_of(self)
 
     @property
     def e_value(self) -> float:

@@ -12,9 +12,9 @@ from math import ceil, inf, log
 import numpy as np
 from scipy.special import xlogy
 
-from segue.evidence.sequential.betting import EDGE, Array
+from segue.evidence.sequential.betting import Array
 from segue.evidence.sequential.combination import ALPHA
-from segue.evidence.sequential.null import Null
+from segue.evidence.sequential.null import EDGE, Null
 
 HALVINGS = 30
 

@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from segue.evidence.sequential.cells import POOLED
-from segue.evidence.sequential.grid import Rule
-from segue.evidence.sequential.verdicts import Evidence, Settlement
+
+if TYPE_CHECKING:
+    from segue.evidence.sequential.verdicts import Evidence, Settlement
 
 
-def sentence_of(found: Evidence, rule: Rule, *, mismatched: bool, asked: int) -> str:
+def sentence_of(found: Evidence) -> str:
     """What a product manager should know of one cell."""
-    where = rule.metric if found.slice == POOLED else f"{rule.metric} on {found.slice}"
+    where = found.metric if found.slice == POOLED else f"{found.metric} on {found.slice}"
     if found.verdict == "invalid":
         why = (
             "users were not assigned in the shares that were set"
-            if mismatched
+            if found.void == "assignment"
             else "labels come back from the candidate's users at another rate than from the incumbent's"
         )
         return f"{where}: cannot be compared, for {why}. Nothing moves until that is mended."
     if not found.labelled:
-        return f"{where}: nothing is known yet. {_absence(found, asked)}"
+        return f"{where}: nothing is known yet. {_absence(found)}"
     counted = f"{found.labelled:,} outcomes on the candidate"
     if found.verdict == "harm":
         limit = "at which the upgrade rolls back" if found.limit == "rollback" else "at which the upgrade holds and people look"
-        shown = "" if found.bound is None else f", by at least {_amount(rule, found.bound)}"
+        shown = "" if found.bound is None else f", by at least {_amount(found, found.bound)}"
         return f"{where}: the candidate is worse{shown}: beyond the limit {limit} ({counted})."
     if found.verdict == "safe":
-        kept = "its limit" if found.bound is None else _amount(rule, found.bound)
+        kept = "its limit" if found.bound is None else _amount(found, found.bound)
         return f"{where}: harm beyond {kept} is excluded ({counted})."
-    seen = "" if found.effect is None else f"; so far {_direction(rule, found.effect)}"
+    seen = "" if found.effect is None else f"; so far {_direction(found, found.effect)}"
     return f"{where}: not settled by {counted}{seen}. {_outlook(found.settlement)}"
 
 
-def _absence(found: Evidence, asked: int) -> str:
+def _absence(found: Evidence) -> str:
     if not found.exposed:
         return "No user of it has been served by the candidate."
     if not found.matured:
         return f"{found.exposed:,} users were served, none long enough ago to be judged."
-    if not asked:
+    if not found.asked:
         return f"{found.matured:,} users are old enough to be judged, but none was asked for a label."
-    return f"{asked:,} labels were asked for and none came: silence is not health."
+    return f"{found.asked:,} labels were asked for and none came: silence is not health."
 
 
 def _outlook(settlement: Settlement | None) -> str:
@@ -57,11 +60,11 @@ def _days(days: float) -> str:
     return "a day" if days < 1.5 else f"{days:,.0f} days"
 
 
-def _amount(rule: Rule, value: float) -> str:
-    return f"{value * rule.unit.factor:.3g} {rule.unit.name}".strip()
+def _amount(found: Evidence, value: float) -> str:
+    return f"{value * found.unit.factor:.3g} {found.unit.name}".strip()
 
 
-def _direction(rule: Rule, effect: float) -> str:
-    if abs(effect) * rule.unit.factor < 5e-4:
+def _direction(found: Evidence, effect: float) -> str:
+    if abs(effect) * found.unit.factor < 5e-4:
         return "no difference"
-    return f"{_amount(rule, abs(effect))} {'worse' if effect > 0 else 'better'}"
+    return f"{_amount(found, abs(effect))} {'worse' if effect > 0 else 'better'}"
