@@ -34,9 +34,9 @@ BOLDEST = 0.999
 class Block:
     """The outcomes of both arms in one block. Shapes: masses (…, streams, cells, nodes); counts (…, streams, cells).
 
-    `candidate_exposed` and `control_exposed`, mature units, balance the stakes of the two arms; only their ratio matters. They
-    are counted whether or not a label was sampled or came, so that the balance is known before the outcomes. `asked` is how
-    many of the candidate's were sampled for a label: by it a cell's block is full.
+    `candidate_exposed` and `control_exposed` balance the stakes of the two arms; only their ratio matters. They are how much of
+    each arm could speak, known before what it said: the weight of its labels, or its mature units where both arms are
+    sampled, and answer, alike. `asked` is how many of the candidate's were sampled for a label: by it a cell's block is full.
     """
 
     candidate: Array

@@ -126,6 +126,11 @@ class CellStats:
             )
         if any(mass < 0 or not isfinite(mass) for mass in self.masses):
             raise ValueError("Masses are finite and not negative.")
+        if sum(self.masses) > self.labelled * (1 + 1e-9):
+            # A weight above 1 would stake more than the bet allows.
+            raise ValueError(
+                f"A unit weighs at most 1: masses of {sum(self.masses):g} are too many for {self.labelled} labels."
+            )
 
     @property
     def missing(self) -> int:
@@ -152,7 +157,12 @@ class CellStats:
 
     @classmethod
     def of_unit(cls, scale: Scale, values: Iterable[float], *, weight: float = 1.0, sketched: bool = False) -> Self:
-        """One mature unit that was asked, with its outcomes in the metric's own units; with none, its label is missing."""
+        """One mature unit that was asked, with its outcomes in the metric's own units; with none, its label is missing.
+
+        `ValueError` for a weight that is not above 0 and at most 1.
+        """
+        if not 0.0 < weight <= 1.0:
+            raise ValueError(f"A unit's weight lies above 0 and up to 1; {weight} does not.")
         raw = list(values)
         if not raw:
             return cls(1, 1, 1)
@@ -188,7 +198,7 @@ class CellStats:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        """Back from the stored form. `ValueError` on another version or a key too many or too few."""
+        """Back from the stored form. `ValueError` on another version, a key too many or too few, or a value of a wrong type."""
         version = stored.get("version")
         if version != VERSION:
             raise ValueError(f"These cells are of version {version!r}; this program reads version {VERSION}.")
@@ -196,15 +206,44 @@ class CellStats:
         if set(stored) != expected:
             raise ValueError(f"A cell has the keys {', '.join(sorted(expected))}; check {', '.join(set(stored) ^ expected)}.")
         return cls(
-            exposed=stored["exposed"],
-            matured=stored["matured"],
-            asked=stored["asked"],
-            labelled=stored["labelled"],
-            masses=tuple(stored["masses"]),
-            units=Sums(*stored["units"]),
-            requests=Sums(*stored["requests"]),
-            sketch=Sketch(tuple((int(key), float(times)) for key, times in stored["sketch"])),
+            exposed=_whole(stored, "exposed"),
+            matured=_whole(stored, "matured"),
+            asked=_whole(stored, "asked"),
+            labelled=_whole(stored, "labelled"),
+            masses=_numbers(stored, "masses"),
+            units=Sums(*_numbers(stored, "units", 3)),
+            requests=Sums(*_numbers(stored, "requests", 3)),
+            sketch=_sketch(stored),
         )
+
+
+def _whole(stored: Mapping[str, Any], key: str) -> int:
+    value = stored[key]
+    if type(value) is not int:
+        raise ValueError(f"A cell's {key} is a whole number, not {value!r}.")
+    return value
+
+
+def _numbers(stored: Mapping[str, Any], key: str, size: int | None = None) -> tuple[float, ...]:
+    value = stored[key]
+    if not isinstance(value, list) or not all(_is_number(one) for one in value) or size not in (None, len(value)):
+        raise ValueError(f"A cell's {key} are {size or 'a list of'} finite numbers, not {value!r}.")
+    return tuple(float(one) for one in value)
+
+
+def _sketch(stored: Mapping[str, Any]) -> Sketch:
+    value = stored["sketch"]
+    pairs = isinstance(value, list) and all(isinstance(one, list) and len(one) == 2 for one in value)
+    if not pairs or not all(type(key) is int and _is_number(times) and times >= 0 for key, times in value):
+        raise ValueError(f"A cell's sketch is a list of [bucket, count], not {value!r}.")
+    whole = Sketch()
+    for key, times in value:
+        whole = whole + Sketch(((key, float(times)),))
+    return whole
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and isfinite(value)  # type: ignore[arg-type]
 
 
 def merge_cells(parts: Iterable[Mapping[CellKey, CellStats]]) -> dict[CellKey, CellStats]:

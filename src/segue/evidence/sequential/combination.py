@@ -56,8 +56,10 @@ def union_log_e(log_e: Array, weights: Array) -> Array:
     """The weighted average of current e-values, in logarithms. Shapes (…, cells), (cells,) → (…)."""
     with np.errstate(divide="ignore"):
         weighed = log_e + np.log(weights)
-    top = weighed.max(-1)
-    return np.asarray(top + np.log(np.exp(weighed - top[..., None]).sum(-1)))
+        top = weighed.max(-1)
+        # Where no cell has any evidence left (all void), 0 stands in for −∞, which cannot be taken from itself.
+        level = np.where(np.isneginf(top), 0.0, top)
+        return np.asarray(level + np.log(np.exp(weighed - level[..., None]).sum(-1)))
 
 
 def rejects(log_e: Array, alpha: float = ALPHA) -> Array:
@@ -74,18 +76,17 @@ def holm_log_e(log_e: Array, weights: Array) -> Array:
     """
     check_weights(weights)
     order = np.argsort(log_e, kind="stable")
-    top = float(np.max(log_e))
-    if top == -np.inf:
-        return np.full(len(log_e), -np.inf)
-    values, shares = np.exp(log_e[order] - top), weights[order]
-    sums, masses = np.cumsum(values * shares), np.cumsum(shares)
-    # Row i, column k: the cell in place i joined by the k smallest before it.
-    before_sum, before_mass = np.concatenate([[0.0], sums[:-1]]), np.concatenate([[0.0], masses[:-1]])
-    joined = (values * shares)[:, None] + before_sum[None, :]
-    mass = shares[:, None] + before_mass[None, :]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        averages = np.where(np.tri(len(order), dtype=bool), joined / mass, np.inf)
-        smallest = np.where(shares > 0, np.log(averages.min(1)) + top, -np.inf)
+    shares = weights[order]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # Sums stay logarithms: beside one cell of e = exp(2000) another of exp(20) would else vanish, and not be named.
+        values = log_e[order] + np.log(shares)
+        sums, masses = np.logaddexp.accumulate(values), np.cumsum(shares)
+        # Row i, column k: the cell in place i joined by the k smallest before it.
+        before_sum, before_mass = np.concatenate([[-np.inf], sums[:-1]]), np.concatenate([[0.0], masses[:-1]])
+        joined = np.logaddexp(values[:, None], before_sum[None, :])
+        averages = joined - np.log(shares[:, None] + before_mass[None, :])
+        lowest = np.where(np.tri(len(order), dtype=bool), averages, np.inf).min(1)
+        smallest = np.where(shares > 0, lowest, -np.inf)
     adjusted = np.empty(len(log_e))
     adjusted[order] = smallest
     return adjusted

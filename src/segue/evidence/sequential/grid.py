@@ -171,24 +171,28 @@ Cells = Mapping[tuple[str, str], tuple[CellStats | None, CellStats | None]]
 
 
 def outcomes_of(grid: Grid, cells: Cells) -> Outcomes:
-    """The cells of one block of time as arrays. What a grid does not watch is left out; a cell without data is empty."""
+    """The cells of one block of time as arrays. What a grid does not watch is left out; a cell without data is empty.
+
+    Stakes are balanced by what was labelled, not by who was exposed: an arm that answers less, or was never asked, would else
+    win or lose by its silence. Where silence counts as the worst (`cautious`), all that were asked are labelled.
+    """
     plain, cautious = {}, {}
     for group in grid.groups:
         size = len(group.harm.nodes)
         shape = (len(group.rules), len(grid.slices))
         masses, worst = (np.zeros((2, *shape, size)) for _ in range(2))
-        asked, mature = (np.zeros((2, *shape)) for _ in range(2))
+        asked = np.zeros((2, *shape))
         for row, index in enumerate(group.rules):
             rule = grid.rules[index]
             for column, name in enumerate(grid.slices):
                 for arm, stats in enumerate(cells.get((rule.metric, name), (None, None))):
                     if stats is None:
                         continue
-                    asked[arm, row, column], mature[arm, row, column] = stats.asked, stats.matured
+                    asked[arm, row, column] = stats.asked
                     masses[arm, row, column] = stats.masses or 0.0
                     worst[arm, row, column] = masses[arm, row, column] + rule.scale.masses(float(arm), float(stats.missing))
-        plain[size] = Block(masses[1], masses[0], mature[1], mature[0], asked[1])
-        cautious[size] = Block(worst[1], worst[0], mature[1], mature[0], asked[1])
+        for blocks, arms in ((plain, masses), (cautious, worst)):
+            blocks[size] = Block(arms[1], arms[0], arms[1].sum(-1), arms[0].sum(-1), asked[1])
     return Outcomes(plain, cautious)
 
 

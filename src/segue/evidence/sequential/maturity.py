@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from segue.evidence.sequential.cells import POOLED, Arm, CellKey, CellStats
 from segue.evidence.sequential.scale import Scale
@@ -65,12 +66,13 @@ def count_cells(
     """The cells of all blocks of `block` seconds up to `now`, total and slices.
 
     Immature blocks count as exposed and nothing else. A unit seen again belongs to its first exposure: its later outcomes would
-    not be independent of its first. A unit seen in both arms (a flip between) is dropped from both. `ValueError` where a
-    unit was sampled with a probability below the least one declared.
+    not be independent of its first. A unit seen on the other arm while its outcomes were counted is dropped for that metric;
+    one that crosses later stays, so that a matured cell never changes. `ValueError` where a unit was sampled with a
+    probability below the least one declared, or above 1.
     """
     if not block > 0:
         raise ValueError(f"A block has a length in seconds, not {block}.")
-    first = _first_exposures(exposures)
+    first, crossed = _first_exposures(exposures, now)
     said: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
     for label in labels:
         said[label.unit, label.metric].append((label.at, label.value))
@@ -79,23 +81,31 @@ def count_cells(
         number = int(exposure.at // block)
         ends = (number + 1) * block
         for metric, rule in metrics.items():
+            if crossed.get(exposure.unit, inf) <= exposure.at + rule.age:
+                continue
             stats = _unit_stats(exposure, metric, rule, said, matured=ends + rule.age <= now)
-            for name in (POOLED, *sorted(exposure.slices)):
+            for name in (POOLED, *sorted(exposure.slices - {POOLED})):
                 key = CellKey(workflow, name, metric, exposure.step, number, exposure.arm)
                 cells[key] = cells[key] + stats if key in cells else stats
     return cells
 
 
-def _first_exposures(exposures: Iterable[Exposure]) -> dict[str, Exposure]:
-    first: dict[str, Exposure] = {}
-    crossed: set[str] = set()
+def _first_exposures(exposures: Iterable[Exposure], now: float) -> tuple[dict[str, Exposure], dict[str, float]]:
+    """Each unit's first exposure, and when those that were seen on the other arm too were first seen there."""
+    first: dict[tuple[str, Arm], Exposure] = {}
     for exposure in exposures:
-        known = first.get(exposure.unit)
-        if known is not None and known.arm != exposure.arm:
-            crossed.add(exposure.unit)
-        if known is None or exposure.at < known.at:
-            first[exposure.unit] = exposure
-    return {unit: exposure for unit, exposure in first.items() if unit not in crossed}
+        known = first.get((exposure.unit, exposure.arm))
+        if exposure.at <= now and (known is None or exposure.at < known.at):
+            first[exposure.unit, exposure.arm] = exposure
+    whole: dict[str, Exposure] = {}
+    crossed: dict[str, float] = {}
+    for (unit, _), exposure in first.items():
+        other = whole.get(unit)
+        if other is not None:
+            crossed[unit] = max(exposure.at, other.at)
+        if other is None or exposure.at < other.at:
+            whole[unit] = exposure
+    return whole, crossed
 
 
 def _unit_stats(
@@ -111,10 +121,11 @@ def _unit_stats(
     probability = exposure.asked.get(metric)
     if probability is None:
         return CellStats(exposed=1, matured=1)
-    if probability < rule.least_probability * (1 - 1e-9):
+    if not rule.least_probability * (1 - 1e-9) <= probability <= 1.0:
         raise ValueError(
             f"Unit {exposure.unit} was sampled for {metric} with probability {probability}, "
-            f"below the {rule.least_probability} declared as the least."
+            f"not between the {rule.least_probability} declared as the least and 1."
         )
     by_then = [value for at, value in said.get((exposure.unit, metric), ()) if exposure.at <= at <= exposure.at + rule.age]
-    return CellStats.of_unit(rule.scale, by_then, weight=rule.least_probability / probability, sketched=rule.sketched)
+    weight = min(1.0, rule.least_probability / probability)
+    return CellStats.of_unit(rule.scale, by_then, weight=weight, sketched=rule.sketched)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,19 +24,27 @@ class Scale:
 
     `low` and `high` are chosen before the first look (a score's range; a cost's cap) and stay for the whole upgrade: a cap
     that follows the data would let the data choose the question. Values outside count as the nearer end (winsorising), so
-    what is tested is the mean of the winsorised values.
+    what is tested is the mean of the winsorised values. With a `limit` the only question is whether a value is beyond it.
     """
 
     low: float = 0.0
     high: float = 1.0
     worse: Literal["higher", "lower"] = "higher"
     size: int = YES_NO
+    limit: float | None = None
+
+    @classmethod
+    def beyond(cls, limit: float, worse: Literal["higher", "lower"] = "higher") -> Self:
+        """Yes/no: is a value beyond a limit frozen beforehand? For tails: 1.2 × the incumbent's p99 of latency, say."""
+        return cls(worse=worse, limit=limit)
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.low) and isfinite(self.high) and self.low < self.high):
+        if not (self.low < self.high and isfinite(self.high - self.low)):
             raise ValueError(f"A scale runs from a finite low to a finite high above it, not from {self.low} to {self.high}.")
         if self.size < YES_NO:
             raise ValueError("A scale needs at least two nodes.")
+        if self.limit is not None and not isfinite(self.limit):
+            raise ValueError(f"A limit is a finite number; {self.limit} is not.")
 
     @property
     def nodes(self) -> NDArray[np.float64]:
@@ -52,6 +60,8 @@ class Scale:
         """A value of the metric as badness in [0, 1]. `ValueError` on what is not a number: unknown is not zero."""
         if not isfinite(value):
             raise ValueError(f"{value} is no measurement.")
+        if self.limit is not None:
+            return float(value > self.limit if self.worse == "higher" else value < self.limit)
         share = (min(max(value, self.low), self.high) - self.low) / self.width
         return share if self.worse == "higher" else 1.0 - share
 

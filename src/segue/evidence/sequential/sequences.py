@@ -39,7 +39,11 @@ def rate_log_e(bad: float, n: float, rate: float, *, a: float = PRIOR, b: float 
 
 
 def rate_interval(bad: float, n: float, alpha: float = ALPHA) -> Interval:
-    """All rates not refuted by `bad` of `n`; nothing is known of a rate never measured."""
+    """All rates not refuted by `bad` of `n`; nothing is known of a rate never measured.
+
+    It holds for graded badness too, `bad` being its sum: each value counts as so much of a bad outcome and so much of a good
+    one, which the concave logarithm makes no better than the value itself.
+    """
     if n <= 0:
         return Interval(None, None)
     best, limit = bad / n, -log(alpha)
