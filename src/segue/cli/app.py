@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "suite": ("suite_commands", "Look at suites: what they hold, and what is thin."),
     "eval": ("eval_commands", "Run candidate and incumbent on the suite, and judge."),
     "compare": ("eval_commands", "Judge stored or imported results, asking no model."),
+    "plan": ("plan_commands", "Try out the plan of an upgrade before it is used."),
     "show": ("show_commands", "Look at flips, cases and verdicts."),
     "report": ("show_commands", "Write a stored verdict as HTML, Markdown or JSON."),
     "import": ("import_commands", "Bring in results that exist already."),

@@ -1,0 +1,64 @@
+"""A simulation on the terminal: first what is wrong with the plan, then the figures, then when runs end."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+
+from segue.cli.screen import Screen, print_indented, print_table
+from segue.papers.plan_figures import chance, days, rows_of_scenarios, rows_of_steps
+from segue.papers.printable import printable
+from segue.simulation import ScenarioResult, Simulation
+
+_BARS = " ▁▂▃▄▅▆▇█"
+_WIDTH = 40
+
+
+def print_simulation(screen: Screen, found: Simulation) -> None:
+    """Everything that was found."""
+    runs = max((one.runs for one in found.scenarios), default=0)
+    hours = "hour" if found.look_hours == 1 else f"{found.look_hours} hours"
+    screen.print(
+        f"[bold]{escape(printable(found.plan))}[/] at {found.per_day:,.0f} requests a day; {runs:,} runs a scenario, "
+        f"seed {found.seed}, a look every {hours}"
+    )
+    for remark in found.remarks:
+        print_indented(screen, escape(printable(remark)), 4, "•")
+    screen.print("\n[bold]What to know before using it[/]")
+    for sentence in found.sentences or ("At this traffic every step sees what it has to, and no scenario was missed.",):
+        print_indented(screen, escape(printable(sentence)), 4, "•")
+    screen.print("\n[bold]Scenarios[/]")
+    head, rows = rows_of_scenarios(found)
+    print_table(screen, head, rows, right=range(1, len(head)), fold=0)
+    print_indented(
+        screen,
+        "[dim]Days and users: median / 95th percentile. Users are the candidate's units up to the rollback. "
+        "Shadow stands beside: the canary's figures are for candidates that got past it.[/]",
+        2,
+    )
+    screen.print("\n[bold]What each step can see[/] (80 % power, with the evidence of the steps before)")
+    head, rows = rows_of_steps(found)
+    print_table(screen, head, rows, right=range(3, len(head)), fold=1)
+    _print_ends(screen, found)
+
+
+def _print_ends(screen: Console, found: Simulation) -> None:
+    """When runs are rolled back, as a row of bars per scenario."""
+    shown = [one for one in found.scenarios if one.curve and (one.rolled_back.share or 0) > 0]
+    if not shown:
+        return
+    screen.print("\n[bold]Rolled back by day[/]")
+    for one in shown:
+        line = "".join(_bar(_at(one, place / (_WIDTH - 1))) for place in range(_WIDTH))
+        last = one.curve[-1][0]
+        screen.print(
+            f"  │{line}│ {chance(one.rolled_back)} by day {days(last)}: {printable(one.name)}", markup=False, soft_wrap=True
+        )
+
+
+def _at(one: ScenarioResult, place: float) -> float:
+    return one.curve[round(place * (len(one.curve) - 1))][1]
+
+
+def _bar(share: float) -> str:
+    return _BARS[min(len(_BARS) - 1, int(share * (len(_BARS) - 1) + 0.999))]

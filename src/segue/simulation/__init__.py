@@ -1,0 +1,37 @@
+"""A plan tried out before it is used: simulated outcomes through the shipped evidence, many runs side by side. Pure.
+
+`setting` is what a plan means, `scenario` what may be wrong, `traffic` and `outcomes` what is drawn; `shadow`, `canary` and
+`soak` are the stages, `chunk` a seeded piece of work; `result` are the figures, `blindness` what each step can see, `wording`
+the sentences.
+"""
+
+from segue.simulation.chunk import CHUNK, Runs, Simulator, Work, join, share_out
+from segue.simulation.result import ScenarioResult, Simulation, conclude, summarise
+from segue.simulation.scenario import Scenario, ScenarioError, default_scenarios, read_scenario
+from segue.simulation.setting import Facts, Gap, Setting, find_gaps, settle, watched_slices
+from segue.simulation.traffic import Traffic, block_hours
+
+__all__ = [
+    "CHUNK",
+    "Facts",
+    "Gap",
+    "Runs",
+    "Scenario",
+    "ScenarioError",
+    "ScenarioResult",
+    "Setting",
+    "Simulation",
+    "Simulator",
+    "Traffic",
+    "Work",
+    "block_hours",
+    "conclude",
+    "default_scenarios",
+    "find_gaps",
+    "join",
+    "read_scenario",
+    "settle",
+    "share_out",
+    "summarise",
+    "watched_slices",
+]

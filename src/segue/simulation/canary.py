@@ -1,0 +1,207 @@
+"""The canary of many runs side by side, under the plan's plain rule.
+
+At every look: beyond the rollback limit anywhere, it goes back; beyond the hold limit, it holds and waits for people.
+At the end of a cycle, once the hold is over: it advances if all required cells have excluded the step's rung, else it extends;
+at the step's longest length it waits for a named person. Nothing advances on silence: a cell without labels is never safe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from segue.evidence.sequential.betting import Array
+from segue.evidence.sequential.combination import intersection_log_e, rejects
+from segue.evidence.sequential.grid import Grid
+from segue.evidence.sequential.grid import Outcomes as GridOutcomes
+from segue.evidence.sequential.process import Memory
+from segue.simulation.lag import Waiting
+from segue.simulation.outcomes import MISSING, Outcomes, block_of
+from segue.simulation.selection import take_grid, take_memory
+from segue.simulation.setting import Setting
+from segue.simulation.traffic import Traffic
+
+End = Literal["through", "rolled back", "held", "unsettled"]
+ENDS: tuple[End, ...] = ("through", "rolled back", "held", "unsettled")
+THROUGH, ROLLED_BACK, HELD, UNSETTLED = range(4)
+_EPS = 1e-9
+
+
+@dataclass
+class CanaryRuns:
+    """What became of each run. `left_day` is when a step was left upwards, NaN where it was not; `memory` of those through."""
+
+    end: NDArray[np.int64]
+    end_day: Array
+    end_step: NDArray[np.int64]
+    exposed: Array
+    hold_day: Array
+    left_day: Array
+    memory: Memory
+
+
+@dataclass
+class _State:
+    """The runs still under way. Every array has a row per run."""
+
+    which: NDArray[np.int64]
+    step: NDArray[np.int64]
+    began: Array
+    exposed: Array
+    labelled: Array
+    held: Array
+    watch: Grid
+    promotion: Grid
+    waiting: Waiting
+
+    def keep(self, runs: NDArray[np.bool_]) -> None:
+        for name in ("which", "step", "began", "exposed", "labelled", "held"):
+            setattr(self, name, getattr(self, name)[runs])
+        self.watch, self.promotion = take_grid(self.watch, runs), take_grid(self.promotion, runs)
+        self.waiting.keep(runs)
+
+
+@dataclass(frozen=True)
+class Canary:
+    """The rules of a setting, made once: cells to be safe, shares by step, looks."""
+
+    setting: Setting
+    outcomes: Outcomes
+    traffic: Traffic
+    hours: int
+
+    def run(self, runs: int, rng: Generator) -> CanaryRuns:
+        """Simulate so many runs to their ends."""
+        setting = self.setting
+        state = self._begin(runs)
+        done = CanaryRuns(
+            np.full(runs, UNSETTLED),
+            np.zeros(runs),
+            np.zeros(runs, np.int64),
+            np.zeros(runs),
+            np.full(runs, np.nan),
+            np.full((runs, len(setting.steps)), np.nan),
+            _no_memory(state.watch, runs),
+        )
+        per_block = self.traffic.per_block(self.hours) / setting.plan.requests_per_user
+        share = np.array([step.share for step in setting.steps])
+        segment = np.array([step.segment_share for step in setting.steps])
+        block = 0
+        while len(state.which):
+            mean = per_block[block % len(per_block)] * segment[state.step]
+            units = rng.poisson(np.stack([mean * (1 - share[state.step]), mean * share[state.step]], -1))
+            day = np.full(len(state.which), block * self.hours / 24)
+            table = self.outcomes.draw(units, day, None, rng)
+            state.exposed += units[:, 1]
+            state.waiting.add(table, state.step)
+            block += 1
+            self._look(state, done, block * self.hours / 24)
+        return done
+
+    def _begin(self, runs: int) -> _State:
+        setting = self.setting
+        rules = [gate.rule for gate in setting.gates]
+        watch = Grid.start([replace(rule, safe=()) for rule in rules], setting.slices[1:], runs=(runs,))
+        promotion = Grid.start(rules, [setting.slices[cell] for cell in self._promoted[1:]], runs=(runs,))
+        ages = tuple(stream.age for stream in setting.streams)
+        return _State(
+            np.arange(runs),
+            np.zeros(runs, np.int64),
+            np.zeros(runs),
+            np.zeros(runs),
+            np.zeros((runs, len(setting.gates))),
+            np.full(runs, np.nan),
+            replace(watch, weights=setting.weights),
+            promotion,
+            Waiting.of_ages(ages, self.hours),
+        )
+
+    @property
+    def _promoted(self) -> tuple[int, ...]:
+        """The cells of the promotion grid: the total, and whatever some gate has to be safe on."""
+        return (0, *sorted({cell for gate in self.setting.gates for cell in gate.required if cell}))
+
+    def _look(self, state: _State, done: CanaryRuns, now: float) -> None:
+        """Bet on what has come of age, then decide, run by run."""
+        setting = self.setting
+        elapsed = now - state.began
+        hold = np.array([step.hold for step in setting.steps])[state.step]
+        longest = np.array([step.longest for step in setting.steps])[state.step]
+        cycle = setting.plan.cycle
+        due = (elapsed >= hold - _EPS) & (np.mod(elapsed + _EPS, cycle) < self.hours / 24)
+        self._bet(state, close=due | state.waiting.ends_step())
+        alpha = setting.plan.alpha
+        back = np.asarray(rejects(state.watch.union(state.watch.rollback_log_e), alpha), bool)
+        held = np.asarray(rejects(state.watch.union(state.watch.hold_log_e), alpha), bool)
+        state.held = np.where(np.isnan(state.held) & held, now, state.held)
+        is_held = ~np.isnan(state.held)
+        advances = due & ~back & ~is_held & self._is_safe(state) & self._has_seen_enough(state)
+        out_of_time = ~back & ~advances & (elapsed >= longest - _EPS)
+        last = state.step == len(setting.steps) - 1
+        done.left_day[state.which[advances], state.step[advances]] = now
+        through = advances & last
+        for code, ending in (
+            (ROLLED_BACK, back),
+            (HELD, out_of_time & is_held),
+            (UNSETTLED, out_of_time & ~is_held),
+            (THROUGH, through),
+        ):
+            self._finish(state, done, ending, code, now)
+        moved = advances & ~last
+        state.step = np.where(moved, state.step + 1, state.step)
+        state.began = np.where(moved, now, state.began)
+        ended = back | out_of_time | through
+        if ended.any():
+            state.keep(~ended)
+
+    def _bet(self, state: _State, *, close: NDArray[np.bool_]) -> None:
+        setting = self.setting
+        table = state.waiting.mature()
+        rows = [gate.stream for gate in setting.gates]
+        size = setting.scale.size
+        plain = block_of(table, rows, slice(None))
+        state.watch = state.watch.advance(GridOutcomes({size: plain}, {size: plain}), close=close.astype(float))
+        narrow = block_of(table, rows, self._promoted)
+        careful = block_of(table, rows, self._promoted, cautious=True)
+        state.promotion = state.promotion.advance(GridOutcomes({size: narrow}, {size: careful}), close=close.astype(float))
+        state.labelled += table[:, 1, rows, 0, :MISSING].sum(-1)
+
+    def _is_safe(self, state: _State) -> NDArray[np.bool_]:
+        """Whether every required cell of every gate has excluded the rung of the run's step."""
+        setting = self.setting
+        safe = np.zeros(len(state.which), bool)
+        for place, step in enumerate(setting.steps):
+            here = state.step == place
+            if not here.any():
+                continue
+            parts = [
+                state.promotion.safe_log_e(row, step.nulls[row])[:, [self._promoted.index(cell) for cell in gate.required]]
+                for row, gate in enumerate(setting.gates)
+            ]
+            whole = intersection_log_e(np.concatenate(parts, -1))
+            safe |= here & np.asarray(rejects(whole, setting.plan.alpha), bool)
+        return safe
+
+    def _has_seen_enough(self, state: _State) -> NDArray[np.bool_]:
+        wanted = np.array([gate.min_exposed for gate in self.setting.gates])
+        return np.asarray((state.labelled >= wanted).all(-1))
+
+    def _finish(self, state: _State, done: CanaryRuns, ending: NDArray[np.bool_], code: int, now: float) -> None:
+        if not ending.any():
+            return
+        which = state.which[ending]
+        done.end[which], done.end_day[which], done.end_step[which] = code, now, state.step[ending]
+        done.exposed[which], done.hold_day[which] = state.exposed[ending], state.held[ending]
+        if code == THROUGH:
+            memory = take_memory(state.watch.groups[0].harm.memory, ending)
+            for name in ("n", "total", "squares"):
+                getattr(done.memory, name)[which] = getattr(memory, name)
+
+
+def _no_memory(grid: Grid, runs: int) -> Memory:
+    shape = (runs, *grid.groups[0].harm.memory.n.shape[1:])
+    return Memory(np.zeros(shape), np.zeros(shape), np.zeros(shape))

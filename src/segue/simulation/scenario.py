@@ -1,0 +1,203 @@
+"""What may be wrong with a candidate: scenarios to try a plan on, as they are typed and as they come by default.
+
+    slice=refund quality -8pts            on one slice
+    errors +50%                           relative to the incumbent's own rate
+    quality -5pts from day 9              later on; `from soak` counts from full traffic
+    quality -3pts, errors +1pt            several at once
+
+A sign is in the metric's own direction. Text comes in, a frozen value goes out; what it does to outcomes is `outcomes`'s.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import numpy as np
+
+from segue.evidence.sequential.betting import Array
+from segue.simulation.setting import GateSetting, Reach, Setting, reach_of
+
+SOAK = -1.0
+"""In place of a day: with full traffic."""
+MOST_SLICES = 3
+_AMOUNT = re.compile(r"([+\-−])(\d+(?:\.\d+)?)(%|pp|pts?|points?)", re.ASCII)
+_BEYOND = 1.5
+"""By how much the default scenarios go beyond the rollback limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """The candidate's badness of one stream moves by `amount` on a cell (0: everywhere), from a day on."""
+
+    stream: int
+    cell: int
+    amount: float
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A name and what is wrong; nothing, where there are no shifts."""
+
+    name: str
+    shifts: tuple[Shift, ...] = ()
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it all begins with the soak."""
+        return bool(self.shifts) and all(shift.since == SOAK for shift in self.shifts)
+
+
+class ScenarioError(ValueError):
+    """A scenario that cannot be read: what is wrong, what was likely meant, and what to write."""
+
+    def __init__(self, what: str, fix: str, likely: str | None = None) -> None:
+        super().__init__(what)
+        self.what, self.fix, self.likely = what, fix, likely
+
+
+def read_scenario(text: str, setting: Setting) -> Scenario:
+    """One scenario as typed. `ScenarioError` names the word that cannot be read."""
+    shifts = tuple(_read_part(part, setting) for part in text.split(","))
+    if len({shift.cell for shift in shifts if shift.cell}) > MOST_SLICES:
+        raise ScenarioError(f"More than {MOST_SLICES} slices in one scenario.", "Split it into several --regression.")
+    for shift in shifts:
+        rate = setting.streams[shift.stream].rate
+        if not 0 <= rate + shift.amount <= 1:
+            stream = setting.streams[shift.stream]
+            own = 1 - rate if stream.better == "higher" else rate
+            what = f"'{text.strip()}' takes {stream.metric} out of 0 to 100 %: the incumbent is at {own * 100:.3g} %."
+            raise ScenarioError(what, "Write a smaller change.")
+    return Scenario(" ".join(text.replace("−", "-").split()), shifts)
+
+
+def _read_part(part: str, setting: Setting) -> Shift:
+    words = part.replace("−", "-").split()
+    cell, since = 0, 0.0
+    if not words:
+        raise ScenarioError("The scenario is empty.", _example(setting))
+    if "=" in words[0]:
+        cell = _read_slice(words.pop(0), setting)
+    if len(words) >= 2 and "from" in words:
+        place = words.index("from")
+        since = _read_since(words[place + 1 :])
+        words = words[:place]
+    if len(words) != 2:
+        raise ScenarioError(
+            f"'{part.strip()}' is not a metric and a change of it" + (f": {len(words)} words are left." if words else "."),
+            _example(setting),
+        )
+    metric, amount = words
+    found = _AMOUNT.fullmatch(amount)
+    if found is None:
+        if _AMOUNT.fullmatch(metric):
+            raise ScenarioError(f"'{metric}' stands before the metric.", _example(setting), f"'{amount} {metric}'")
+        raise ScenarioError(
+            f"'{amount}' is not a change: it needs a sign, a number and a unit.", "Write -8pts for points, or +20% of the rate."
+        )
+    names = [stream.metric for stream in setting.streams]
+    if metric not in names:
+        raise ScenarioError(
+            f"The plan has no gate on '{metric}'.", f"Its gates are on {', '.join(names)}.", _near(metric, names)
+        )
+    row = names.index(metric)
+    value = (1 if found[1] == "+" else -1) * float(found[2]) / 100
+    return Shift(row, cell, setting.streams[row].badness(value, is_relative=found[3] == "%"), since)
+
+
+def _read_slice(word: str, setting: Setting) -> int:
+    """`task=refund`, or `slice=refund` where one slice alone has that value."""
+    name, _, value = word.partition("=")
+    names = setting.slices[1:]
+    if name == "slice":
+        fitting = [one for one in names if value in (one, one.partition("=")[2])]
+        if len(fitting) > 1:
+            raise ScenarioError(f"'{word}' is one of several slices.", f"Write one of {', '.join(fitting)}.")
+        word = fitting[0] if fitting else value
+    if word not in names:
+        known = f"It has {', '.join(names[:12])}." if names else "Write its slices with their shares into the plan: `slices:`."
+        raise ScenarioError(f"The plan has no slice '{word}'.", known, _near(word, names))
+    return setting.slices.index(word)
+
+
+def _read_since(words: list[str]) -> float:
+    if words == ["soak"]:
+        return SOAK
+    if len(words) == 2 and words[0] == "day" and re.fullmatch(r"\d+(?:\.\d+)?", words[1]):
+        return float(words[1])
+    raise ScenarioError(f"'from {' '.join(words)}' is no beginning.", "Write 'from day 9', or 'from soak'.")
+
+
+def _near(word: str, names: tuple[str, ...] | list[str]) -> str | None:
+    """What was likely meant: the whole name, or for a slice its value alone."""
+    tails = {one.partition("=")[2]: one for one in names if "=" in one}
+    folded = get_close_matches(word, names, n=1) or [
+        tails[one] for one in get_close_matches(word.partition("=")[2] or word, list(tails), n=1)
+    ]
+    return f"'{folded[0]}'" if folded else None
+
+
+def _example(setting: Setting) -> str:
+    stream = setting.streams[0]
+    sign = "-" if stream.better == "higher" else "+"
+    place = f"{setting.slices[1]} " if len(setting.slices) > 1 else ""
+    return f"Write it as '{place}{stream.metric} {sign}5pts'."
+
+
+def default_scenarios(setting: Setting) -> Iterator[Scenario]:
+    """No change; each gate at its hold limit, and beyond its rollback limit; a critical slice; a change that comes late."""
+    yield Scenario("no change")
+    for gate in setting.gates:
+        cell = gate.watched[0]
+        for factor, is_rollback in ((1.0, False), (_BEYOND, True)):
+            shift = _at_limit(setting, gate, cell, factor, is_rollback=is_rollback)
+            words = "at its hold limit" if not is_rollback else f"{_BEYOND:g} × its rollback limit"
+            yield Scenario(f"{gate.title} {words} ({_points(shift.amount)})", (shift,))
+    for cell in setting.critical[:1]:
+        gate = next((one for one in setting.gates if cell in one.watched), setting.gates[0])
+        shift = _at_limit(setting, gate, cell, 2.0, is_rollback=True)
+        yield Scenario(f"{setting.slices[cell]} {gate.title} 2 × its rollback limit ({_points(shift.amount)})", (shift,))
+    if setting.plan.soak:
+        gate = setting.gates[0]
+        shift = _at_limit(setting, gate, gate.watched[0], 2.0, is_rollback=True, since=SOAK)
+        yield Scenario(f"{gate.title} 2 × its rollback limit from soak ({_points(shift.amount)})", (shift,))
+
+
+def _at_limit(setting: Setting, gate: GateSetting, cell: int, factor: float, *, is_rollback: bool, since: float = 0.0) -> Shift:
+    stream = setting.streams[gate.stream]
+    null = gate.rule.rollback if is_rollback else gate.rule.hold
+    amount = factor * ((null.ratio - 1) * stream.rate + null.margin)
+    return Shift(gate.stream, cell, min(amount, 0.99 - stream.rate), since)
+
+
+def _points(amount: float) -> str:
+    return f"{amount * 100:.2g} points worse"
+
+
+def true_shifts(setting: Setting, scenario: Scenario) -> Array:
+    """How much worse the candidate is at last, in badness, by stream and cell; a slice's share counts for the others."""
+    table = np.zeros((len(setting.streams), len(setting.slices)))
+    for shift in scenario.shifts:
+        if not shift.cell:
+            table[shift.stream] += shift.amount
+            continue
+        own = dimension(setting.slices[shift.cell])
+        for cell, name in enumerate(setting.slices):
+            if cell == shift.cell:
+                table[shift.stream, cell] += shift.amount
+            elif not cell or dimension(name) != own:
+                table[shift.stream, cell] += shift.amount * setting.shares[shift.cell]
+    return table
+
+
+def dimension(name: str) -> str:
+    """`task` of `task=refund`."""
+    return name.partition("=")[0]
+
+
+def reach(setting: Setting, scenario: Scenario) -> Reach:
+    """Beyond which limit the candidate truly is in this scenario."""
+    return reach_of(setting, true_shifts(setting, scenario))

@@ -1,0 +1,105 @@
+"""The soak of the runs that came through: full traffic, and a detector for harm that begins late.
+
+With a holdback the control is live; without one it is the incumbent's level as the canary recorded it, taken two standard
+errors higher, since a level that was measured is not known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from segue.evidence.sequential.betting import Array
+from segue.evidence.sequential.combination import union_log_e
+from segue.evidence.sequential.detector import Detector
+from segue.evidence.sequential.null import Questions
+from segue.evidence.sequential.process import FixedProcess, Memory, Process
+from segue.simulation.lag import Waiting
+from segue.simulation.outcomes import Outcomes, block_of
+from segue.simulation.selection import take_fixed, take_process
+from segue.simulation.setting import Setting
+from segue.simulation.traffic import Traffic
+
+LOOKS_A_DAY = 4
+STANDARD_ERRORS = 2.0
+
+
+@dataclass
+class SoakRuns:
+    """By run: whether it was rolled back, after how many days of soak, and how many users had met the candidate in it."""
+
+    rolled_back: NDArray[np.bool_]
+    day: Array
+    exposed: Array
+
+
+@dataclass(frozen=True)
+class Soak:
+    """The soak of a setting."""
+
+    setting: Setting
+    outcomes: Outcomes
+    traffic: Traffic
+
+    @property
+    def blocks(self) -> int:
+        """Looks planned for the whole soak: what its threshold is made for."""
+        return max(1, round(self.setting.plan.soak * LOOKS_A_DAY))
+
+    def run(self, began: Array, memory: Memory, rng: Generator) -> SoakRuns:
+        """Of runs whose canary ended on the days `began`, with what it remembered of the incumbent."""
+        setting, plan = self.setting, self.setting.plan
+        runs = len(began)
+        done = SoakRuns(np.zeros(runs, bool), np.full(runs, plan.soak), np.zeros(runs))
+        if not runs or not plan.soak:
+            return done
+        detector = self._start(memory)
+        hours = 24 // LOOKS_A_DAY
+        waiting = Waiting.of_ages(tuple(stream.age for stream in setting.streams), hours)
+        per_block = self.traffic.per_block(hours) / plan.requests_per_user
+        rows = [gate.stream for gate in setting.gates]
+        which, exposed = np.arange(runs), np.zeros(runs)
+        for block in range(self.blocks):
+            day = began[which] + block * hours / 24
+            at = np.floor(day * LOOKS_A_DAY + 1e-9).astype(int) % len(per_block)
+            mean = per_block[at]
+            units = rng.poisson(np.stack([mean * plan.holdback, mean * (1 - plan.holdback)], -1))
+            exposed += units[:, 1]
+            table = self.outcomes.draw(units, day, day - began[which], rng)
+            waiting.add(table, np.zeros(len(which), np.int64))
+            detector = detector.advance(block_of(waiting.mature(), rows, slice(None)))
+            value = union_log_e(detector.log_statistic.reshape(len(which), -1), setting.weights.ravel())
+            back = np.asarray(value >= detector.log_threshold(plan.alpha), bool)
+            if back.any():
+                gone = which[back]
+                done.rolled_back[gone], done.day[gone] = True, (block + 1) * hours / 24
+                done.exposed[gone] = exposed[back]
+                which, exposed = which[~back], exposed[~back]
+                detector = _take(detector, ~back)
+                waiting.keep(~back)
+            if not len(which):
+                break
+        done.exposed[which] = exposed
+        return done
+
+    def _start(self, memory: Memory) -> Detector:
+        setting = self.setting
+        nodes = setting.scale.nodes
+        questions = Questions.of([gate.rule.rollback for gate in setting.gates], list(range(len(setting.gates))))
+        runs, _, cells = memory.n.shape
+        if setting.plan.holdback:
+            process = replace(Process.start(questions, (runs, cells), nodes), memory=memory)
+            return Detector.start(process, blocks=self.blocks)
+        rate = memory.rate
+        variance = rate * (1 - rate) * np.clip(memory.spread, 0.0, 1.0) / (memory.n + 1)
+        level = np.clip(rate + STANDARD_ERRORS * np.sqrt(variance), 0.0, 1.0)
+        return Detector.start(FixedProcess.start(questions, level, nodes), blocks=self.blocks)
+
+
+def _take(detector: Detector, runs: NDArray[np.bool_]) -> Detector:
+    process = detector.process
+    taken = take_fixed(process, runs) if isinstance(process, FixedProcess) else take_process(process, runs)
+    return replace(detector, process=taken)

@@ -1,0 +1,148 @@
+"""A plan is read as it is written, and written as it can be read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from segue.model.plan import PRESETS, Limit, Plan, PlanGate, PlanStep, plan_json
+from segue.model.plan_text import days_text, read_days, read_limit, read_share, share_text
+
+GATE = {"metric": "quality"}
+
+
+def parsed(**fields: Any) -> Plan:
+    return Plan.model_validate_json(json.dumps({"gates": [GATE], **fields}), strict=True)
+
+
+limits = st.builds(Limit, amount=st.integers(1, 99).map(lambda n: n / 100), is_relative=st.booleans())
+parts = st.integers(1, 100).map(lambda n: n / 100)
+steps = st.lists(st.integers(1, 99), min_size=1, max_size=5, unique=True).map(
+    lambda shares: tuple(PlanStep(share=share / 100, hold=float(share)) for share in sorted(shares))
+)
+gates = st.builds(
+    lambda one, other, **rest: PlanGate(hold=one, rollback=one.times(other), **rest),
+    limits,
+    st.floats(1.0, 5.0),
+    metric=st.sampled_from(["a", "b"]),
+    source=st.sampled_from(["scorer", "outcome"]),
+    better=st.sampled_from([None, "lower", "higher"]),
+    sampled=parts,
+    answered=parts,
+    age=st.sampled_from([0.0, 0.5, 7.0]),
+    required=st.booleans(),
+)
+plans = st.builds(
+    Plan,
+    steps=steps,
+    gates=st.lists(gates, min_size=1, max_size=3).map(tuple),
+    slices=st.dictionaries(st.sampled_from(["task=a", "lang=de"]), parts),
+    holdback=st.sampled_from([0.0, 0.05]),
+    soak=st.sampled_from([0.0, 14.0]),
+)
+
+
+def same(one: Plan, other: Plan) -> bool:
+    """But for the last digits of a limit, which is written in points."""
+
+    def rounded(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: rounded(inner) for key, inner in value.items()}
+        return [rounded(inner) for inner in value] if isinstance(value, list) else value
+
+    return bool(rounded(plan_json(one)) == rounded(plan_json(other)))
+
+
+@given(plans)
+def test_a_plan_written_out_is_read_back(plan: Plan) -> None:
+    """Limits as people write them, shares and days as numbers."""
+    again = Plan.model_validate_json(json.dumps(plan_json(plan)), strict=True)
+    assert same(again, plan)
+    assert again.steps == plan.steps
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("5%", 0.05), ("0.5 %", 0.005), (0.05, 0.05), ("100%", 1.0)],
+)
+def test_reads_shares(text: Any, value: float) -> None:
+    """In per cent, or as a number."""
+    assert read_share(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("2d", 2.0), ("36h", 1.5), ("30m", 1 / 48), ("1w", 7.0), ("48 hours", 2.0), (3, 3)]
+)
+def test_reads_lengths_of_time(text: Any, value: float) -> None:
+    """With a unit, or in days."""
+    assert read_days(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("2 points", (0.02, False)), ("2pts", (0.02, False)), ("+20%", (0.2, True)), (0.02, (0.02, False))]
+)
+def test_reads_limits(text: Any, value: tuple[float, bool]) -> None:
+    """In points, or relative to the incumbent's own rate."""
+    assert read_limit(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({}, "steps or a preset"),
+        ({"preset": "1-5-25-100", "steps": [{"share": "5%", "hold": "1d"}]}, "not both"),
+        ({"steps": [{"share": 5, "hold": "1d"}]}, "write 5%"),
+        ({"steps": [{"share": "100%", "hold": "1d"}]}, "less than 1"),
+        ({"steps": [{"share": "5%", "hold": "2 moons"}]}, "30m, 36h, 2d or 1w"),
+        ({"steps": [{"share": "5%", "hold": "1d"}, {"share": "1%", "hold": "1d"}]}, "shares of steps grow"),
+        ({"steps": [{"share": "5%", "hold": "3d", "longest": "2d"}]}, "longest is shorter than hold"),
+        ({"preset": "1-5-25-100", "gates": [{**GATE, "hold": "6 points"}]}, "hold limit lies beyond"),
+        ({"preset": "1-5-25-100", "gates": [{**GATE, "hold": 2}]}, "write '2 points'"),
+        ({"preset": "1-5-25-100", "gates": [{**GATE, "watch": "total", "only": ["a=b"]}]}, "looks at none"),
+        ({"preset": "1-5-25-100", "likeness": 0.2}, "belong to unit: user"),
+        ({"preset": "1-5-25-100", "weights": {"pooled": {"quality": 0.7}}}, "add up to 1, not to 0.7"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_refuses_what_means_nothing(fields: dict[str, Any], says: str) -> None:
+    """With the words that its author can use."""
+    with pytest.raises(ValidationError) as found:
+        parsed(**fields)
+    assert says in str(found.value)
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_presets_are_steps_of_stage_four(name: str) -> None:
+    """Their shares are their names; 100 % follows by itself, and the last rung is the hold limit."""
+    plan = parsed(preset=name)
+    assert "-".join(f"{step.share * 100:g}" for step in plan.canary) + "-100" == name
+    assert plan.rungs()[-1] == 1.0
+    assert list(plan.rungs()) == sorted(plan.rungs(), reverse=True)
+
+
+def test_the_first_preset_reaches_its_shares_on_the_days_of_the_product() -> None:
+    """On days 1, 3, 7 and 14."""
+    days, starts = 1.0, [1.0]
+    for step in PRESETS["1-5-25-100"]:
+        days += step.hold
+        starts.append(days)
+    assert starts == [1.0, 3.0, 7.0, 14.0]
+
+
+def test_says_lengths_and_shares_as_people_do() -> None:
+    """With a unit, in the singular where there is one."""
+    assert [days_text(days) for days in (0, 1 / 48, 0.5, 1, 1.5, 2, 9)] == [
+        "no time",
+        "30 minutes",
+        "12 hours",
+        "1 day",
+        "36 hours",
+        "2 days",
+        "9 days",
+    ]
+    assert [share_text(share) for share in (0.01, 0.125, 1.0)] == ["1 %", "12.5 %", "100 %"]

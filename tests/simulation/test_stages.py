@@ -1,0 +1,90 @@
+"""Shadow and soak, and how chunks of runs come together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from segue.simulation import Simulator, join, share_out, summarise
+from segue.simulation.canary import THROUGH
+from segue.simulation.scenario import Scenario
+from segue.simulation.wording import result_sentences
+from tests.simulation.builders import QUALITY, a_scenario, a_setting, flat, whole
+
+SHADOW = {"length": 3.0}
+
+
+def test_shadow_stops_what_scorers_see() -> None:
+    """Ten points, on mirrored pairs alone; and an equal candidate hardly ever."""
+    setting = a_setting(shadow=SHADOW)
+    assert np.mean(whole(setting, "quality -10pts").shadow_stopped) > 0.95
+    assert np.mean(whole(setting, None).shadow_stopped) < 0.05
+
+
+def test_shadow_is_blind_to_what_users_say() -> None:
+    """An outcome has no value for an answer that nobody saw."""
+    setting = a_setting({**QUALITY, "source": "outcome"}, shadow=SHADOW)
+    assert not np.any(whole(setting, "quality -10pts", runs=20).shadow_stopped)
+
+
+@pytest.mark.parametrize("holdback", [0.0, 0.05], ids=["recorded-level", "holdback"])
+def test_soak_finds_harm_that_begins_late(holdback: float) -> None:
+    """Which the canary could not see; an equal candidate completes."""
+    setting = a_setting(holdback=holdback)
+    late = whole(setting, "quality -15pts from soak", per_day=40_000)
+    through = late.end == THROUGH
+    assert np.mean(through) > 0.8
+    assert np.mean(late.soak_rolled_back[through]) > 0.95
+    calm = whole(setting, None, per_day=40_000)
+    assert np.mean(calm.soak_rolled_back) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100)
+    assert np.mean(calm.completed) > 0.8
+
+
+def test_users_of_the_soak_count_as_exposed() -> None:
+    """A rollback at full traffic is the dear one."""
+    late = whole(a_setting(), "quality -15pts from soak", per_day=40_000)
+    back = late.soak_rolled_back
+    assert np.all(late.exposed[back] > 40_000 * (2 * 0.05 + 2 * 0.25) * 0.9)
+
+
+def test_figures_depend_on_the_seed_and_not_on_the_order_of_work() -> None:
+    """Every chunk has a seed of its own, spawned from its place."""
+    setting = a_setting()
+    scenarios = (Scenario("no change"), a_scenario(setting, "quality -9pts"))
+    simulator = Simulator(setting, scenarios, flat(20_000), 12)
+    work = share_out(2, 150, seed=7)
+    forward = {index: simulator.run(one) for index, one in enumerate(work)}
+    backward = {index: simulator.run(work[index]) for index in reversed(range(len(work)))}
+    for index in forward:
+        assert np.array_equal(forward[index].exposed, backward[index].exposed)
+        assert np.array_equal(forward[index].end, backward[index].end)
+    other = simulator.run(share_out(2, 150, seed=8)[0])
+    assert not np.array_equal(forward[0].exposed, other.exposed)
+
+
+def test_work_is_shared_out_by_scenario_in_turn() -> None:
+    """So that an interruption leaves something of each."""
+    work = share_out(3, 250, seed=1)
+    assert [one.scenario for one in work] == [0, 1, 2] * 3
+    assert [one.runs for one in work] == [100] * 6 + [50] * 3
+
+
+def test_joined_runs_are_all_there() -> None:
+    """In the order of their chunks."""
+    setting = a_setting(soak=0.0)
+    simulator = Simulator(setting, (Scenario("no change"),), flat(2_000), 12)
+    parts = [simulator.run(one) for one in share_out(1, 120, seed=3)]
+    assert len(join(parts).end) == 120
+    assert np.array_equal(join(parts).end[:100], parts[0].end)
+
+
+def test_drift_in_soak_is_told_from_harm_by_a_holdback_alone() -> None:
+    """Against a recorded level a falling baseline looks like the candidate's fault, and the sentence says what mends it."""
+    said = {}
+    for holdback in (0.0, 0.05):
+        setting = a_setting({**QUALITY, "baseline": 0.8}, soak=5.0, holdback=holdback)
+        simulator = Simulator(setting, (Scenario("no change"),), flat(40_000), 12, drift=-0.15)
+        runs = join([simulator.run(one) for one in share_out(1, 60, 1)])
+        said[holdback] = result_sentences(setting, [summarise(setting, Scenario("no change"), runs)])
+    assert any("`holdback: 5%` keeps a live comparison" in one for one in said[0.0])
+    assert not any("though it is within" in one for one in said[0.05])
