@@ -80,7 +80,6 @@ def test_the_two_commands_are_targets_of_the_makefile() -> None:
 
 
 @pytest.mark.recorded
-@pytest.mark.xdist_group("recorded")
 def test_the_picture_of_real_output_is_real(recorded: Recorded) -> None:
     """Every line of the README's report is printed by the comparison it names."""
     from segue.papers.terminal import print_report

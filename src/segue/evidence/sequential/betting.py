@@ -169,11 +169,18 @@ def log_growth(questions: Questions, stakes: Stakes, block: Block, nodes: Array)
 
 
 def _alternative(questions: Questions, rate: Array) -> Array:
-    """The candidate's rates to bet on: so far beyond the boundary, yet no stranger than half-way from the control to an end."""
+    """The candidate's rates to bet on: so far beyond the boundary, yet no stranger than half-way to an end.
+
+    Half-way from the control on the null's side, for a boundary far away, and from the farther of both on the other.
+    """
     slack = np.maximum((questions.ratio - 1.0) * rate + questions.margin, questions.floor)
     step = np.where(np.isnan(questions.distance), slack, questions.distance)
-    target = questions.ratio * rate + questions.margin + questions.sign * questions.sizes * step
-    plausible = np.where(questions.sign > 0, np.maximum(target, rate / 2), np.minimum(target, (1 + rate) / 2))
+    boundary = questions.ratio * rate + questions.margin
+    target = boundary + questions.sign * questions.sizes * step
+    harm = questions.sign > 0
+    lowest = np.where(harm, rate, np.minimum(rate, boundary)) / 2
+    highest = (1 + np.where(harm, np.maximum(rate, boundary), rate)) / 2
+    plausible = np.clip(target, lowest, highest)
     return np.clip(plausible, EDGE, 1 - EDGE)
 
 

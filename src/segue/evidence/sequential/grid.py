@@ -26,13 +26,14 @@ LEAST_BLOCK = 10
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """How a metric's differences are said: so many `name`s to one unit of the metric."""
+    """How a metric's differences are said: so many `name`s to one unit of the metric; `one` is said of exactly one."""
 
     name: str
     factor: float = 1.0
+    one: str | None = None
 
 
-POINTS = Unit("points", 100.0)
+POINTS = Unit("points", 100.0, "point")
 """Percentage points of a rate."""
 
 
@@ -176,7 +177,8 @@ def outcomes_of(grid: Grid, cells: Cells) -> Outcomes:
     Stakes are balanced by what was labelled, not by who was exposed: an arm that answers less, or was never asked, would else
     win or lose by its silence. Where silence counts as the worst (`cautious`), all that were asked are labelled.
     """
-    plain, cautious = {}, {}
+    plain: dict[int, Block] = {}
+    cautious: dict[int, Block] = {}
     for group in grid.groups:
         size = len(group.harm.nodes)
         shape = (len(group.rules), len(grid.slices))

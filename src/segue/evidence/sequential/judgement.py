@@ -46,13 +46,13 @@ class Look:
 def judge(grid: Grid, look: Look) -> Judgement:
     """Judge every cell of a grid without leading dimensions, and the whole."""
     valid = np.array([[not _is_void(look, rule.metric, name) for name in grid.slices] for rule in grid.rules])
-    raw = {"rollback": grid.rollback_log_e, "hold": grid.hold_log_e}
+    raw: dict[Limit, Array] = {"rollback": grid.rollback_log_e, "hold": grid.hold_log_e}
     # A cell that means nothing adds nothing: with e = 0 the average stays an e-process.
     counted = {limit: np.where(valid, log_e, -np.inf) for limit, log_e in raw.items()}
     whole = {limit: float(grid.union(log_e)) for limit, log_e in counted.items()}
     adjusted = {limit: _adjust(grid, log_e, look.alpha) for limit, log_e in counted.items()}
     excluded = [{null: grid.safe_log_e(row, null) for null in rule.safe} for row, rule in enumerate(grid.rules)]
-    settlements = _settlements(grid, look, raw["rollback"], excluded)
+    settlements = _settlements(grid, look, raw, excluded)
     cells = []
     for row, rule in enumerate(grid.rules):
         back, hold = (adjusted[limit][row].tolist() for limit in _LIMITS)
@@ -138,9 +138,11 @@ def _in_units(rule: Rule, null: Null) -> float | None:
     return null.margin * rule.scale.width if null.ratio == 1.0 else None
 
 
-def _settlements(grid: Grid, look: Look, raw: Array, excluded: list[dict[Null, Array]]) -> list[list[Settlement | None]]:
-    """What would settle each cell at the rates seen: harm where the candidate is beyond the hold limit, else safety."""
-    shape = raw.shape
+def _settlements(
+    grid: Grid, look: Look, raw: Mapping[Limit, Array], excluded: list[dict[Null, Array]]
+) -> list[list[Settlement | None]]:
+    """What would settle each cell at the rates seen: harm beyond the limit it has passed, else safety."""
+    shape = grid.weights.shape
     means, labelled = np.full((2, *shape), np.nan), np.zeros((2, *shape))
     for row, rule in enumerate(grid.rules):
         for column, name in enumerate(grid.slices):
@@ -169,17 +171,25 @@ def _settle(look: Look, rule: Rule, name: str, harmful: bool, needed: float) -> 
 
 
 def _open_questions(
-    grid: Grid, raw: Array, control: Array, candidate: Array, excluded: list[dict[Null, Array]]
+    grid: Grid, raw: Mapping[Limit, Array], control: Array, candidate: Array, excluded: list[dict[Null, Array]]
 ) -> tuple[Array, Array, NDArray[np.bool_]]:
     """The question each cell is nearest to: its null as (sign, margin, ratio), the evidence so far, whether it is of harm."""
-    nulls, log_e, harmful = np.empty((3, *raw.shape)), raw.copy(), np.ones(raw.shape, bool)
+    shape = grid.weights.shape
+    nulls, log_e, harmful = np.empty((3, *shape)), np.empty(shape), np.ones(shape, bool)
     for row, rule in enumerate(grid.rules):
-        nulls[:, row] = np.array([rule.rollback.sign, rule.rollback.margin, rule.rollback.ratio])[:, None]
-        if not excluded[row]:
-            continue
-        easiest = max(excluded[row], key=lambda null: null.margin)
-        calm = ~(candidate[row] > rule.hold.ratio * control[row] + rule.hold.margin)
-        harmful[row] = ~calm
-        log_e[row] = np.where(calm, excluded[row][easiest], log_e[row])
-        nulls[:, row] = np.where(calm, np.array([easiest.sign, easiest.margin, easiest.ratio])[:, None], nulls[:, row])
+
+        def beyond(null: Null, at: int = row) -> NDArray[np.bool_]:
+            return np.asarray(candidate[at] > null.ratio * control[at] + null.margin)
+
+        asked = [
+            (np.ones(shape[1], bool), rule.hold, raw["hold"][row]),
+            (beyond(rule.rollback), rule.rollback, raw["rollback"][row]),
+        ]
+        if excluded[row]:
+            easiest = max(excluded[row], key=lambda null: null.margin)
+            harmful[row] = beyond(rule.hold)
+            asked.append((~harmful[row], easiest, excluded[row][easiest]))
+        for where, null, evidence in asked:
+            nulls[:, row, where] = np.array([null.sign, null.margin, null.ratio])[:, None]
+            log_e[row, where] = evidence[where]
     return nulls, log_e, harmful

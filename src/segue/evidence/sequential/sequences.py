@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln, xlog1py, xlogy
 
+from segue.evidence.quantiles import GAMMA
 from segue.evidence.sequential.betting import Array, Block
 from segue.evidence.sequential.cells import Sketch
 from segue.evidence.sequential.combination import ALPHA
@@ -53,7 +54,10 @@ def rate_interval(bad: float, n: float, alpha: float = ALPHA) -> Interval:
 
 
 def quantile_interval(sketch: Sketch, share: float, alpha: float = ALPHA) -> Interval:
-    """The `share` quantile of a stream, at every look, from its sketch; an end is `None` where n is too small to bound it."""
+    """The `share` quantile of a stream, at every look, from its sketch; an end is `None` where n is too small to bound it.
+
+    Its ends are the outer ends of buckets. It holds for values independent of each other: busy users make it too narrow.
+    """
     if not 0.0 < share < 1.0:
         raise ValueError(f"A quantile's share lies between 0 and 1; {share} does not.")
     n, limit = sketch.n, -log(alpha)
@@ -69,9 +73,15 @@ def quantile_interval(sketch: Sketch, share: float, alpha: float = ALPHA) -> Int
     lowest = _crossing(refuted, 0.0, at) if refuted(0.0) else None
     highest = _crossing(refuted, n, at) if refuted(n) else None
     return Interval(
-        None if lowest is None else sketch.value_at(max(1.0, ceil(lowest))),
-        None if highest is None else sketch.value_at(min(n, floor(highest) + 1)),
+        None if lowest is None else _bucket_end(sketch, max(1.0, ceil(lowest)), -1),
+        None if highest is None else _bucket_end(sketch, min(n, floor(highest) + 1), 0),
     )
+
+
+def _bucket_end(sketch: Sketch, rank: float, steps: int) -> float | None:
+    """The upper end of a rank's bucket, or `steps` buckets from there."""
+    middle = sketch.value_at(rank)
+    return None if middle is None else middle * (GAMMA + 1) / 2 * GAMMA**steps
 
 
 def asymptotic_halfwidth(variance_of_mean: float, n: float, alpha: float = ALPHA, *, tuned_for: float = 5_000.0) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from segue.evidence.sequential.cells import POOLED
@@ -22,7 +23,7 @@ def sentence_of(found: Evidence) -> str:
         return f"{where}: cannot be compared, for {why}. Nothing moves until that is mended."
     if not found.labelled:
         return f"{where}: nothing is known yet. {_absence(found)}"
-    counted = f"{found.labelled:,} outcomes on the candidate"
+    counted = f"{_count(found.labelled, 'outcome')} on the candidate"
     if found.verdict == "harm":
         limit = "at which the upgrade rolls back" if found.limit == "rollback" else "at which the upgrade holds and people look"
         shown = "" if found.bound is None else f", by at least {_amount(found, found.bound)}"
@@ -38,18 +39,21 @@ def _absence(found: Evidence) -> str:
     if not found.exposed:
         return "No user of it has been served by the candidate."
     if not found.matured:
-        return f"{found.exposed:,} users were served, none long enough ago to be judged."
+        served = "was served, not" if found.exposed == 1 else "were served, none"
+        return f"{_count(found.exposed, 'user')} {served} long enough ago to be judged."
     if not found.asked:
-        return f"{found.matured:,} users are old enough to be judged, but none was asked for a label."
-    return f"{found.asked:,} labels were asked for and none came: silence is not health."
+        unasked = ("is", "was not") if found.matured == 1 else ("are", "none was")
+        return f"{_count(found.matured, 'user')} {unasked[0]} old enough to be judged, but {unasked[1]} asked for a label."
+    came = "was asked for and did not come" if found.asked == 1 else "were asked for and none came"
+    return f"{_count(found.asked, 'label')} {came}: silence is not health."
 
 
 def _outlook(settlement: Settlement | None) -> str:
     if settlement is None:
         return "How many more outcomes would settle it is not known yet."
-    if settlement.outcomes is None:
-        return "At these rates more outcomes would not settle it: it lies at the limit."
     question = "harm beyond the limit" if settlement.question == "harm" else "that it is safe"
+    if settlement.outcomes is None:
+        return f"At these rates no number of outcomes would show {question}."
     when = "" if settlement.days is None else f", {_days(settlement.days)} at the present rate"
     return f"About {settlement.outcomes:,} more would show {question}{when}."
 
@@ -60,8 +64,15 @@ def _days(days: float) -> str:
     return "a day" if days < 1.5 else f"{days:,.0f} days"
 
 
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def _amount(found: Evidence, value: float) -> str:
-    return f"{value * found.unit.factor:.3g} {found.unit.name}".strip()
+    """Three digits, written out: people read "1,230 ms" and not "1.23e+03 ms"."""
+    number = format(Decimal(f"{value * found.unit.factor:.3g}"), ",f")
+    name = found.unit.one if number == "1" and found.unit.one else found.unit.name
+    return f"{number} {name}".strip()
 
 
 def _direction(found: Evidence, effect: float) -> str:
