@@ -5,16 +5,21 @@ Each case has a right or wrong leaning and a probability of 5 to 30 % to flip aw
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cache
 
 import numpy as np
 
 from segue.gates.findings import judge_findings
 from segue.gates.repeats import plan_uniform_repeats
-from segue.gates.tally import Observed, Tally
+from segue.gates.tally import TOTAL, Cell, Observed, Tally
 from segue.model import GateSettings
 
 SETTINGS = GateSettings(primary=("correct",))
+NUMBERS = tuple(one.name for one in fields(Cell) if isinstance(getattr(Cell(), one.name), int | float))
+"""The fields of a cell that are sums or counts."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +65,54 @@ def simulate(seed: int, *, drop: float = 0.0, slices: int = 10, cases: int = 300
 
 
 def gather(old: np.ndarray, new: np.ndarray, cases: int) -> Tally:
-    """A tally of `(repeats, cases)` outcomes."""
+    """What a tally holds after every case of `(repeats, cases)` outcomes.
+
+    Cases of a slice that are right as often on either arm add the same to it. One of them is added; what it adds is
+    multiplied. `gather_one_by_one` is what this has to agree with.
+    """
+    repeats, n = old.shape
+    tally = Tally(bounded=["correct"], better={"correct": "higher"})
+    alike = Counter(zip((np.arange(n) // cases).tolist(), old.sum(axis=0).tolist(), new.sum(axis=0).tolist(), strict=True))
+    for (index, before, after), times in alike.items():
+        one = _one_case(repeats, int(before), int(after))
+        for where in (TOTAL, f"s={index}"):
+            _add_times(tally.cell("correct", where), one, times)
+    tally.n_cases, tally.max_repeats = n, repeats
+    tally.by_task, tally.by_kind = {"t": n}, {"representative": n}
+    return tally
+
+
+def gather_one_by_one(old: np.ndarray, new: np.ndarray, cases: int) -> Tally:
+    """The same, as a comparison gathers it."""
     tally = Tally(bounded=["correct"], better={"correct": "higher"})
     for index, (before, after) in enumerate(zip(old.T.tolist(), new.T.tolist(), strict=True)):
-        tally.add(
-            task="t",
-            kind="representative",
-            slices=(f"s={index // cases}",),
-            applicable=None,
-            cluster=None,
-            old=[Observed(repeat, {"correct": value}) for repeat, value in enumerate(before)],
-            new=[Observed(repeat, {"correct": value}) for repeat, value in enumerate(after)],
-        )
+        _add_case(tally, (f"s={index // cases}",), before, after)
     return tally
+
+
+def _add_case(tally: Tally, slices: tuple[str, ...], old: Sequence[float], new: Sequence[float]) -> None:
+    tally.add(
+        task="t",
+        kind="representative",
+        slices=slices,
+        applicable=None,
+        cluster=None,
+        old=[Observed(repeat, {"correct": value}) for repeat, value in enumerate(old)],
+        new=[Observed(repeat, {"correct": value}) for repeat, value in enumerate(new)],
+    )
+
+
+@cache
+def _one_case(repeats: int, before: int, after: int) -> Cell:
+    """A cell with one case in it, right in so many of its runs."""
+    tally = Tally(bounded=["correct"], better={"correct": "higher"})
+    old, new = ([float(run < right) for run in range(repeats)] for right in (before, after))
+    _add_case(tally, (), old, new)
+    return tally.cell("correct")
+
+
+def _add_times(cell: Cell, one: Cell, times: int) -> None:
+    for name in NUMBERS:
+        setattr(cell, name, getattr(cell, name) + times * getattr(one, name))
+    for key, count in one.blocks.items():
+        cell.blocks[key] = cell.blocks.get(key, 0) + times * count

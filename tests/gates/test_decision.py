@@ -7,13 +7,15 @@ import itertools
 import pytest
 
 from segue.evidence.quantiles import Spread
-from segue.gates.decision import choose_watch, decide, recommend
+from segue.gates.decision import decide
 from segue.gates.operations import compare_amounts, judge_operations
+from segue.gates.recommendation import recommend
 from segue.gates.report import ConfidenceFinding, HollowRise, JudgeStanding
 from segue.gates.tally import Tally
 from segue.gates.verdict import EXIT_CODES, WORST_FIRST, Reason, worst
+from segue.gates.watch import choose_watch
 from segue.model import Budgets, GateSettings
-from tests.gates.builders import SETTINGS, a_tally, add, findings_of
+from tests.gates.builders import SETTINGS, a_run, a_tally, add, findings_of
 
 NO_BUDGETS = Budgets()
 GOOD = (1900, 20, 20, 60)
@@ -162,6 +164,19 @@ def test_a_judge_that_may_gate_holds_while_its_own_errors_leave_harm_open() -> N
     assert outcome_of(tally, judges=[uncertain]) == ("hold", ["judge-uncertain"])
     assert outcome_of(tally, judges=[unknown]) == ("hold", ["judge-uncertain"])
     assert outcome_of(tally, judges=[certain]) == ("pass", [])
+
+
+def test_a_judge_whose_errors_could_not_be_taken_out_holds_over_several_runs_too() -> None:
+    """Averages of repeats are no way round the correction."""
+    tally = Tally(bounded=["correct"], better={"correct": "higher"})
+    for index in range(2000):
+        old, new = ([a_run(float(index % 40 > half), repeat) for repeat in range(2)] for half in (0, 1))
+        tally.add(task="reply", kind="edge", slices=(), applicable=None, cluster=None, old=old, new=[old[0], new[1]])
+    unknown = JudgeStanding("correct", True, ())
+    certain = JudgeStanding("correct", True, (), None, -0.0125, -0.019, 0.0)
+    assert findings_of(tally)[""].verdict == "not worse"
+    assert outcome_of(tally, judges=[unknown])[1][0] == "judge-uncertain"
+    assert "judge-uncertain" not in outcome_of(tally, judges=[certain])[1]
 
 
 def test_a_confidence_that_tells_less_than_it_did_is_caution_with_the_new_threshold() -> None:

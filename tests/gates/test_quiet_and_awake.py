@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
+import numpy as np
 import pytest
 
-from tests.gates.simulation import simulate
+from tests.gates.simulation import gather, gather_one_by_one, simulate
 
 SEEDS = 500
+
+
+@pytest.mark.parametrize("repeats", [1, 2, 5])
+def test_gathers_what_adding_case_by_case_does(repeats: int) -> None:
+    """The simulation adds like cases together; its tally is that of a comparison, which adds them one by one."""
+    rng = np.random.default_rng(repeats)
+    old, new = (rng.random((2, repeats, 120)) < 0.8).astype(float)
+    together, apart = gather(old, new, 40), gather_one_by_one(old, new, 40)
+    assert list(together.cells()) == list(apart.cells())
+    for key, cell in apart.cells().items():
+        expected, found = asdict(cell), asdict(together.cells()[key])
+        assert found.pop("within_sum") == pytest.approx(expected.pop("within_sum"), rel=1e-12)
+        assert found == expected
+    everything = ("bounded", "better", "unbounded", "n_cases", "by_task", "by_kind", "max_repeats")
+    assert [getattr(together, name) for name in everything] == [getattr(apart, name) for name in everything]
 
 
 @pytest.mark.slow

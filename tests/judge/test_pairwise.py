@@ -12,7 +12,7 @@ from scipy import stats
 from segue.evidence.preferences import summarise_preferences
 from segue.model import Exchange, Failure
 from segue.model.request import ModelOutcome, ModelRequest
-from segue.scoring.judge import PairScorer, PairwisePreference
+from segue.scoring.pairs import PairScorer, PairwisePreference
 from tests.judge.builders import a_case, a_pairwise, an_exchange, fails, says, verdict
 
 OLD, NEW = an_exchange("the old answer"), an_exchange("the new answer")

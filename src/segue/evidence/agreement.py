@@ -95,12 +95,12 @@ class YesNoCounts:
         return [[self.both_yes, self.only_reference], [self.only_other, self.both_no]]
 
 
-def proportion(successes: int, n: int, level: float, empty: str) -> Estimate:
+def proportion(successes: float, n: float, level: float, empty: str) -> Estimate:
     """A share with Wilson's interval; unknown with the reason `empty` when `n` is 0."""
     if n <= 0:
         return Estimate.unknown(empty)
     low, high = wilson(successes, n, level)
-    return Estimate(successes / n, low, high, n)
+    return Estimate(successes / n, low, high, round(n))
 
 
 def agreement_table(first: Sequence[Hashable], second: Sequence[Hashable], classes: Sequence[Hashable]) -> list[list[int]]:

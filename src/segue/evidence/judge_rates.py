@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from scipy.special import ndtri
 
 from segue.evidence.agreement import Estimate, YesNoCounts, proportion
-from segue.evidence.flips import FlipCounts
 from segue.evidence.paired import tango_interval
+from segue.evidence.verdict_means import PairedTable
 
 MIN_LABELS_PER_CLASS = 10
 """With fewer labels on either side of the question no corrected rate is given.
@@ -55,7 +55,7 @@ class _Adjusted:
     variance: float
 
 
-def correct_rate(yes: int, n: int, calibration: YesNoCounts, level: float = 0.95) -> CorrectedRate:
+def correct_rate(yes: float, n: float, calibration: YesNoCounts, level: float = 0.95) -> CorrectedRate:
     """Correct the judge's `yes` out of `n` verdicts by its `calibration` (people are the reference).
 
     The interval follows Lang and Reiczigel (2014, eq. 16 and 17), cut to 0…1; coverage is measured in
@@ -64,28 +64,31 @@ def correct_rate(yes: int, n: int, calibration: YesNoCounts, level: float = 0.95
     Unknown without verdicts, with fewer than `MIN_LABELS_PER_CLASS` labels of either kind, or when the judge does no better
     than chance (Youden's index at most 0): there is nothing to invert then.
     """
-    assert 0 <= yes <= n, "no more yes than verdicts"
+    assert 0 <= yes <= n * (1 + 1e-9), "no more yes than verdicts"
+    yes = min(yes, n)
     apparent = proportion(yes, n, level, "There is no verdict.")
     why_not = _not_correctable(calibration)
     if apparent.value is None or why_not:
-        return CorrectedRate(apparent, Estimate.unknown(why_not or apparent.reason, n), None, _youden(calibration))
+        return CorrectedRate(apparent, Estimate.unknown(why_not or apparent.reason, round(n)), None, _youden(calibration))
     youden = _youden(calibration)
     assert youden is not None
     raw = (apparent.value + calibration.both_no / calibration.reference_no - 1) / youden
     value = min(1.0, max(0.0, raw))
     adjusted = _adjust(yes, n, calibration, level)
     if adjusted is None:
-        return CorrectedRate(apparent, Estimate.unknown(_CHANCE, n), None, youden)
+        return CorrectedRate(apparent, Estimate.unknown(_CHANCE, round(n)), None, youden)
     half = _z(level) * math.sqrt(adjusted.variance)
     centre = adjusted.rate + adjusted.shift
     low, high = min(1.0, max(0.0, centre - half)), min(1.0, max(0.0, centre + half))
-    return CorrectedRate(apparent, Estimate(value, min(value, low), max(value, high), n), raw, youden)
+    return CorrectedRate(apparent, Estimate(value, min(value, low), max(value, high), round(n)), raw, youden)
 
 
 def correct_difference(
-    verdicts: FlipCounts, old_calibration: YesNoCounts, new_calibration: YesNoCounts, level: float = 0.95
+    verdicts: PairedTable, old_calibration: YesNoCounts, new_calibration: YesNoCounts, level: float = 0.95
 ) -> CorrectedDifference:
     """Correct the paired difference, new minus old, of a judge's verdicts (`only_old`: yes on the old arm only, and so on).
+
+    Verdicts that were averaged over runs, or come in clusters, make a table of their own (`verdict_means`).
 
     Each arm's rate and interval are those of `correct_rate`; they are joined by the method of variance estimates recovery for
     correlated estimates (Zou 2008), the correlation being that of the verdicts on the same cases, as far as sampling of cases
@@ -96,14 +99,14 @@ def correct_difference(
     apparent = _apparent_difference(verdicts, level)
     if old.corrected.value is None or new.corrected.value is None:
         reason = old.corrected.reason or new.corrected.reason
-        return CorrectedDifference(apparent, Estimate.unknown(reason, verdicts.n), old, new)
+        return CorrectedDifference(apparent, Estimate.unknown(reason, round(verdicts.n)), old, new)
     before, before_low, before_high = old.corrected.numbers
     after, after_low, after_high = new.corrected.numbers
     shared = _correlation(verdicts, old_calibration, new_calibration, level)
     value = after - before
     low = value - _recovered(after - after_low, before_high - before, shared)
     high = value + _recovered(after_high - after, before - before_low, shared)
-    return CorrectedDifference(apparent, Estimate(value, max(-1.0, low), min(1.0, high), verdicts.n), old, new)
+    return CorrectedDifference(apparent, Estimate(value, max(-1.0, low), min(1.0, high), round(verdicts.n)), old, new)
 
 
 _CHANCE = "The judge does no better than chance (sensitivity + specificity is not above 1), so its rate cannot be corrected."
@@ -125,7 +128,7 @@ def _not_correctable(calibration: YesNoCounts) -> str:
     return _CHANCE if youden is None or youden <= 0 else ""
 
 
-def _adjust(yes: int, n: int, calibration: YesNoCounts, level: float) -> _Adjusted | None:
+def _adjust(yes: float, n: float, calibration: YesNoCounts, level: float) -> _Adjusted | None:
     """Lang and Reiczigel (2014): rate, variance (eq. 4) and shift (eq. 17) at the shrunk counts; `None` at chance."""
     z2 = _z(level) ** 2
     tested = n + z2
@@ -144,11 +147,11 @@ def _adjust(yes: int, n: int, calibration: YesNoCounts, level: float) -> _Adjust
     return _Adjusted(rate, shift, sampling, sampling + calibrating)
 
 
-def _correlation(verdicts: FlipCounts, old_calibration: YesNoCounts, new_calibration: YesNoCounts, level: float) -> float:
+def _correlation(verdicts: PairedTable, old_calibration: YesNoCounts, new_calibration: YesNoCounts, level: float) -> float:
     """Correlation of the two corrected rates: that of the verdicts, thinned by the share of variance sampling accounts for."""
     yes_old, yes_new = verdicts.both_right + verdicts.only_old, verdicts.both_right + verdicts.only_new
     margins = yes_old * (verdicts.n - yes_old) * yes_new * (verdicts.n - yes_new)
-    if margins == 0:
+    if margins <= 0:
         return 0.0
     phi = (verdicts.both_right * verdicts.both_wrong - verdicts.only_old * verdicts.only_new) / math.sqrt(margins)
     old = _adjust(yes_old, verdicts.n, old_calibration, level)
@@ -162,11 +165,11 @@ def _recovered(one: float, other: float, correlation: float) -> float:
     return math.sqrt(max(0.0, one * one + other * other - 2 * correlation * one * other))
 
 
-def _apparent_difference(verdicts: FlipCounts, level: float) -> Estimate:
+def _apparent_difference(verdicts: PairedTable, level: float) -> Estimate:
     if not verdicts.n:
         return Estimate.unknown("There is no case with a verdict on both arms.")
     low, high = tango_interval(verdicts.only_old, verdicts.only_new, verdicts.n, _z(level))
-    return Estimate((verdicts.only_new - verdicts.only_old) / verdicts.n, low, high, verdicts.n)
+    return Estimate((verdicts.only_new - verdicts.only_old) / verdicts.n, low, high, round(verdicts.n))
 
 
 def _z(level: float) -> float:

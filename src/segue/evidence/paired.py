@@ -66,6 +66,18 @@ class PairedSample:
         return int((self.count * self.cases).sum())
 
     @cached_property
+    def effective_blocks(self) -> float:
+        """How many blocks of one size would carry as much: (Σ cases)² / Σ cases² (Kish 1965, §8.2). All of them if equal."""
+        squares = float((self.count * self.cases**2).sum())
+        return self.n_cases**2 / squares if squares else 0.0
+
+    @cached_property
+    def largest_cluster(self) -> int:
+        """Cases in the largest block of more than one case; 0 where every case stands alone."""
+        largest = int(self.cases.max()) if self.n_blocks else 0
+        return largest if largest > 1 else 0
+
+    @cached_property
     def is_binary(self) -> bool:
         """Whether every block is one case with a 0 or 1 on each arm."""
         return bool(
@@ -218,8 +230,12 @@ def _log_sum(logs: Floats) -> float:
 def difference_interval(sample: PairedSample, level: float = 0.95) -> tuple[float, float]:
     """Two-sided interval for new minus old; its ends are one-sided bounds at (1 + level) / 2.
 
-    Single pass/fail: Tango's score interval (Tango 1998). Otherwise Student's t over blocks after one pseudo-case has been
-    shared among better and worse (Agresti and Min 2005), so that no churn at all does not read as certainty.
+    Single pass/fail: Tango's score interval (Tango 1998). Otherwise Student's t over blocks, with three safeguards:
+    - z² pseudo-blocks of average size are shared among better and worse (as Agresti and Coull 1998 do for one proportion), so
+      that no churn at all does not read as certainty: without any it gives Tango's bound for as many cases as there are blocks;
+    - a block that holds much of the cases draws the mean towards itself and so looks closer to it than it is; its residual is
+      scaled up by what it would be if the block were left out (the jackknife over clusters, Bell and McCaffrey 2002);
+    - the degrees of freedom are those of Kish's effective number of blocks.
     (−1, 1) for an empty sample.
     """
     if not sample.n_blocks:
@@ -230,15 +246,16 @@ def difference_interval(sample: PairedSample, level: float = 0.95) -> tuple[floa
         worse = float(sample.count[moved < 0].sum())
         better = float(sample.count[moved > 0].sum())
         return tango_interval(worse, better, sample.n_cases, z)
-    pseudo = float(max(1.0, np.average(sample.cases, weights=sample.count)))
-    n_cases = sample.n_cases + 2 * pseudo
-    blocks = sample.n_blocks + 2
+    pseudo, shared = sample.n_cases / sample.n_blocks, z * z
+    n_cases = sample.n_cases + shared * pseudo
+    blocks = sample.n_blocks + shared
+    effective = n_cases**2 / float((sample.count * sample.cases**2).sum() + shared * pseudo**2)
     sums = sample.new - sample.old
     difference = float((sample.count * sums).sum()) / n_cases
-    residual = sums - sample.cases * difference
-    squares = float((sample.count * residual**2).sum()) + pseudo**2
-    error = math.sqrt(squares * blocks / (blocks - 1)) / n_cases
-    quantile = float(stdtrit(blocks - 1, 0.5 + level / 2))
+    residual = (sums - sample.cases * difference) / (1 - sample.cases / n_cases)
+    squares = float((sample.count * residual**2).sum()) + shared * (pseudo / (1 - pseudo / n_cases)) ** 2
+    error = math.sqrt(squares * (blocks - 1) / blocks) / n_cases
+    quantile = float(stdtrit(effective - 1, 0.5 + level / 2))
     return max(-1.0, difference - quantile * error), min(1.0, difference + quantile * error)
 
 

@@ -116,6 +116,45 @@ class JudgeStanding:
 
 
 @dataclass(frozen=True, slots=True)
+class Preferences:
+    """A pairwise judge's verdicts, one per case, told from the candidate's side. `preference` is ½ where there is none.
+
+    `inconsistent` is the share of asked pairs whose verdict changed with the order; `position_bias` the share where one place
+    won both times, `favoured_first` times the first one. Identical answers are ties that nobody was asked about.
+    """
+
+    n: int
+    wins: int
+    ties: int
+    losses: int
+    identical: int
+    preference: float | None
+    low: float | None
+    high: float | None
+    p: float
+    inconsistent: float | None
+    position_bias: float | None
+    favoured_first: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """What a judge was asked about these outputs, and what its answers cost when they were given.
+
+    `verdicts` were given on outputs (`judge`) or pairs of them (`pairwise`); on `silent` ones the judge gave none when asked.
+    """
+
+    metric: str
+    type: str
+    verdicts: int
+    silent: int
+    calls: int
+    cost_microusd: float | None
+    preferences: Preferences | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ConfidenceFinding:
     """How a stated confidence, or one from token probabilities, goes together with being right, on both arms.
 
@@ -198,6 +237,7 @@ class Report:
     hollow: tuple[HollowRise, ...] = ()
     one_answers: tuple[OneAnswer, ...] = ()
     judges: tuple[JudgeStanding, ...] = ()
+    judging: tuple[Judging, ...] = ()
     confidence: tuple[ConfidenceFinding, ...] = ()
     classes: tuple[ClassTable, ...] = ()
     format_shifts: tuple[FormatShift, ...] = ()
