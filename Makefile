@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
+# The tests start many short processes. Without kept bytecode each of them would compile all of Segue again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo demo-recorded test fast check format docs clean
 
 $(VENV)/.run: pyproject.toml

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,7 +38,8 @@ def install(names: Sequence[str], tools: Path) -> None:
     if "promptfoo" in names and not _promptfoo(tools).exists():
         (tools / "promptfoo").mkdir(parents=True, exist_ok=True)
         write_json(tools / "promptfoo" / "package.json", {"name": "bench", "private": True})
-        run(["npm", "install", "--no-audit", "--no-fund", "promptfoo"], cwd=tools / "promptfoo")
+        # A Node.js of its own: promptfoo asks for a newer one than many machines have.
+        run(["npm", "install", "--no-audit", "--no-fund", "node@22", "promptfoo"], cwd=tools / "promptfoo")
 
 
 def versions(names: Sequence[str], tools: Path) -> dict[str, str]:
@@ -46,12 +48,17 @@ def versions(names: Sequence[str], tools: Path) -> dict[str, str]:
     if "inspect" in names:
         found["inspect"] = run([tools / "inspect" / "bin" / "inspect", "--version"]).output.strip()
     if "promptfoo" in names:
-        found["promptfoo"] = run([_promptfoo(tools), "--version"], env=_QUIET).output.strip().splitlines()[-1]
+        found["promptfoo"] = run([_promptfoo(tools), "--version"], env=_surroundings(tools)).output.strip().splitlines()[-1]
     return found
 
 
 def _promptfoo(tools: Path) -> Path:
     return tools / "promptfoo" / "node_modules" / ".bin" / "promptfoo"
+
+
+def _surroundings(tools: Path) -> dict[str, str]:
+    """The environment of promptfoo: no telemetry, no cache, and the Node.js that was installed with it."""
+    return {**_QUIET, "PATH": os.pathsep.join((str(_promptfoo(tools).parent), os.environ.get("PATH", "")))}
 
 
 def measure_inspect(folder: Path, server: Hosted, texts: Sequence[str], *, in_flight: int, tools: Path) -> Taken:
@@ -79,4 +86,5 @@ def measure_promptfoo(folder: Path, server: Hosted, texts: Sequence[str], *, in_
     write_json(folder / "config.json", {"prompts": ["{{question}}"], "providers": providers, "tests": tests})
     command: list[str | Path] = [_promptfoo(tools), "eval", "--config", "config.json", "--max-concurrency", str(in_flight)]
     command += ["--no-cache", "--no-progress-bar", "--no-table", "--no-share"]
-    return run(command, cwd=folder, env={**_QUIET, "PROMPTFOO_CONFIG_DIR": str(folder / "state"), "HOME": str(folder)})
+    env = {**_surroundings(tools), "PROMPTFOO_CONFIG_DIR": str(folder / "state"), "HOME": str(folder)}
+    return run(command, cwd=folder, env=env)

@@ -40,7 +40,7 @@ def run(
         process = subprocess.Popen(
             [str(part) for part in command],
             cwd=cwd,
-            env={**os.environ, **(env or {})},
+            env={**_surroundings(), **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
@@ -57,3 +57,8 @@ def run(
         said = (taken.errors or taken.output)[-2000:]
         raise CommandError(f"{' '.join(map(str, command))} ended with {taken.exit_code}:\n{said}")
     return taken
+
+
+def _surroundings() -> dict[str, str]:
+    # As an installed command runs: Python keeps the bytecode of what it has compiled, even where this environment forbids it.
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

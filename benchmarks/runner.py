@@ -79,10 +79,12 @@ def measure(given: argparse.Namespace, results: Path | None) -> None:
                 with hosted(latency_ms=given.latency_ms) as server:
                     rows += _measured(name, folder, server, given, tools, ideal)
                 shutil.rmtree(folder)
+        versions = alternatives.versions([name for name in wanted if name != "segue"], tools)
     shown = [_median([row for row in rows if row["what"] == what]) for what in dict.fromkeys(row["what"] for row in rows)]
     title = f"{given.calls:,} calls of {given.latency_ms:g} ms, {given.in_flight} in flight; ideal {ideal:.2f} s"
     table.show(title, shown)
-    versions = alternatives.versions([name for name in wanted if name != "segue"], tools) if given.tools else {}
+    if versions:
+        print("  " + ", ".join(f"{name} {version}" for name, version in versions.items()))
     table.save(results, "runner", {"ideal_s": ideal, "calls": given.calls, "rows": rows, "versions": versions})
 
 

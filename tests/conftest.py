@@ -1,9 +1,11 @@
-"""Fixtures every test may use."""
+"""Fixtures every test may use, how tests are named, and the order they start in."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,6 +17,40 @@ settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("SEGUE_HYPOTHESIS", "fast"))
 
 ROOT = Path(__file__).parent.parent
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Bytes that are no short plain text are named by number: packed ones hold the time they were packed at.
+
+    Every worker names the tests for itself, and a run ends at once where the names differ.
+    """
+    is_plain = isinstance(val, bytes) and len(val) <= 60 and val.isascii() and val.decode("ascii").isprintable()
+    return argname if isinstance(val, bytes | bytearray) and not is_plain else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """`--dist loadgroup` groups by the table of `tests/scheduling.py`."""
+    if config.getoption("dist") != "loadgroup":
+        return None
+    from tests.scheduling import TogetherScheduling
+
+    return TogetherScheduling(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse names that differ from run to run; begin with what takes long, so that no worker is left with it at the end."""
+    unstable = [item.nodeid for item in items if _ADDRESS.search(item.nodeid)]
+    if unstable:
+        raise pytest.UsageError(f"Give these parameters ids of their own, their names hold an address: {', '.join(unstable)}")
+    items.sort(key=_begins)
+
+
+def _begins(item: pytest.Item) -> tuple[bool, float]:
+    timeout = item.get_closest_marker("timeout")
+    return item.get_closest_marker("slow") is None, -float(timeout.args[0] if timeout and timeout.args else 0)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 from segue.gates.findings import Finding
 from tests.recorded.workspace import Recorded
 
-pytestmark = [pytest.mark.recorded, pytest.mark.xdist_group("recorded")]
+pytestmark = pytest.mark.recorded
 
 METRICS = {
     "prime_accuracy": ("prime", "correct"),

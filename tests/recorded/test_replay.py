@@ -1,10 +1,9 @@
-"""The recorded GPT-4 upgrade as live traffic on recorded arrivals: the canary stops it early, and leaves equal releases alone."""
+"""The recorded GPT-4 upgrade as live traffic on recorded arrivals: stopped early, and equal releases left alone."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from benchmarks.replay import Arrivals, Recorded, data_folder, read_task, read_trace, replay
 
 FOLDER = data_folder()

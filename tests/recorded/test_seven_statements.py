@@ -11,7 +11,7 @@ from segue.gates.findings import Finding
 from segue.gates.report import Report
 from tests.recorded.workspace import Recorded
 
-pytestmark = [pytest.mark.recorded, pytest.mark.xdist_group("recorded")]
+pytestmark = pytest.mark.recorded
 
 AIRLINE = "gpt-4o-tau-bench-tool-calling"
 
