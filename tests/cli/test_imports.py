@@ -151,3 +151,40 @@ def test_a_file_of_another_kind_is_named(workspace: Path, segue: Segue, kind: st
     Path("given").write_bytes(content)
     typed = segue("import", kind, "quiz", "given")
     assert (typed.code, said in typed.err, "given" in typed.err) == (1, True, True)
+
+
+def test_a_role_that_is_declared_keeps_a_judge_out_of_the_gate(table: Path, segue: Segue) -> None:
+    """By whatever name it goes; the file says so, and the next step is offered all the same."""
+    Path("columns.yaml").write_text(MAPPING.replace("{right: ok}", "{grader: ok, people: ok}"), encoding="utf-8")
+    typed = segue(*TABLE, "--role", "grader=judge", "--role", "people=human")
+    assert "It gates on people. Of 2 labelers people (people) decides: grader may gate only once calibrated" in typed.out
+    assert "role: judge" in Path("workflows/quiz/workflow.yaml").read_text(encoding="utf-8")
+    assert segue("check").code == 0
+    again = segue(*TABLE, "--role", "grader=rule", "--json")
+    assert {one["labeler"]: one["role"] for one in again.json["labelers"]} == {"grader": "rule", "people": None}
+    assert "write role: there" in segue(*TABLE, "--role", "grader=rule").err
+
+
+@pytest.mark.parametrize("word", ["grader", "grader=", "=judge", "grader=jury"])
+def test_a_role_is_one_of_three(table: Path, segue: Segue, word: str) -> None:
+    """Anything else is wrong usage, and says what can be written."""
+    typed = segue(*TABLE, "--role", word)
+    assert (typed.code, "human, judge, rule" in typed.err) == (2, True)
+
+
+def test_a_role_of_nobody_is_a_warning_with_the_near_name(table: Path, segue: Segue) -> None:
+    """A warning is no record that could not be read, and no failure under --strict."""
+    typed = segue(*TABLE, "--role", "rigth=rule", "--strict")
+    assert typed.code == 0
+    assert "Did you mean 'right'?" in typed.err
+    assert "could not be read" not in typed.err
+
+
+def test_the_next_step_asks_against_the_workflows_incumbent(table: Path, segue: Segue) -> None:
+    """Where it has one that is known; the first releases by name otherwise."""
+    assert segue(*TABLE).out.splitlines()[-1] == "  segue compare quiz --incumbent new --candidate old"
+    own = Path("workflows/quiz/workflow.yaml")
+    own.write_text(own.read_text(encoding="utf-8") + "incumbent: old\n", encoding="utf-8")
+    assert segue(*TABLE).out.splitlines()[-1] == "  segue compare quiz --candidate new"
+    own.write_text(own.read_text(encoding="utf-8").replace("incumbent: old", "incumbent: gone"), encoding="utf-8")
+    assert segue(*TABLE).out.splitlines()[-1] == "  segue compare quiz --incumbent new --candidate old"

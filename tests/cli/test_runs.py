@@ -118,7 +118,8 @@ def test_all_flips_that_were_asked_for_are_shown(workspace: Path, segue: Segue) 
     assert segue(*EVAL).code == 12
     typed = segue("show", "flips", "support-reply", "--metric", "in_form", "--limit", "25")
     assert typed.out.count("right before, wrong now") == 25
-    assert "The first 25 are shown; --limit shows more." in typed.err
+    assert "25 of 29 flips, right before and wrong now.\n" in typed.out
+    assert typed.err == "--limit shows more.\n"
 
 
 def test_a_case_shows_what_was_asked_expected_and_answered(judged: Path, segue: Segue) -> None:
@@ -251,3 +252,60 @@ def test_two_runs_of_one_bundle_show_its_noise(judged: Path, segue: Segue) -> No
     assert segue(*EVAL, "--repeats", "2").code == 11
     words = ("--incumbent", "candidate", "--incumbent-repeats", "0", "--candidate-repeats", "1")
     assert segue(*COMPARE, *words, "--json").json["coverage"]["common"] == 6
+
+
+@pytest.mark.parametrize("words", [EVAL, COMPARE], ids=["eval", "compare"])
+def test_a_gate_that_could_not_judge_is_refused_with_its_place(judged: Path, segue: Segue, words: tuple[str, ...]) -> None:
+    """As `segue check` would have said; nothing is asked, and no verdict is kept."""
+    edit(Path("workflows/support-reply/workflow.yaml"), "guardrails: [in_form]", "guardrails: [length]")
+    typed = segue(*words)
+    assert (typed.code, typed.out) == (1, "")
+    assert "workflow.yaml:" in typed.err
+    assert "'length' is measured in characters, and only metrics from 0 to 1 can gate" in typed.err
+    assert len(segue("show", "verdicts", "support-reply", "--json").json) == 1
+
+
+def test_a_critical_slice_without_cases_stops_what_costs_money(judged: Path, segue: Segue) -> None:
+    """What is stored is judged all the same, and held; the slice that was meant is named beforehand."""
+    own = Path("workflows/support-reply/workflow.yaml")
+    edit(own, "values: [refund, delivery, account]\n    critical: [refund]", "critical: [refnud]")
+    asked = segue(*EVAL)
+    assert (asked.code, "Did you mean 'topic=refund'?" in asked.err) == (1, True)
+    compared = segue(*COMPARE)
+    assert (compared.code, "Did you mean 'topic=refund'?" in compared.err) == (11, True)
+    assert "The critical slice topic=refnud has no case" in compared.out
+
+
+def test_a_margin_without_effect_is_told(judged: Path, segue: Segue) -> None:
+    """Every time, for it changes what the verdict means."""
+    edit(Path("workflows/support-reply/workflow.yaml"), "  margin: 0.02", "  margin: 0.02\n  margins: {lang=dee: 0.1}")
+    edit(Path("workflows/support-reply/workflow.yaml"), "    values: [en, de]", "    values: []")
+    typed = segue(*COMPARE)
+    assert (typed.code, "No case in the stored suite 'main' has 'lang=dee'" in typed.err) == (11, True)
+
+
+def test_flips_that_held_come_first_and_several_slices_narrow_down(workspace: Path, segue: Segue) -> None:
+    """What was confirmed is read before what may be noise; a case has to be in every slice that is named."""
+    edit(Path("segue.yaml"), "fence_share: 0.1", "fence_share: 0.5")
+    suite = Path("workflows/support-reply/suites/main.jsonl")
+    lines = suite.read_text(encoding="utf-8").splitlines()
+    twins = [
+        json.dumps({**json.loads(line), "case_id": f"twin-{place}-{n}"}) for place, line in enumerate(lines) for n in range(8)
+    ]
+    suite.write_text("".join(f"{line}\n" for line in twins), encoding="utf-8")
+    assert segue(*EVAL).code in (11, 12)
+    words = ("show", "flips", "support-reply", "--metric", "in_form", "--limit", "100", "--json")
+    every = segue(*words).json
+    ranks = [{True: 0, None: 1, False: 2}[one["confirmed"]] for one in every]
+    assert ranks == sorted(ranks)
+    both = segue(*words, "--slice", "lang=en", "--slice", "topic=refund").json
+    assert both == [one for one in every if {"lang=en", "topic=refund"} <= set(one["slices"])]
+    assert 0 < len(both) < len(every)
+    assert segue(*words, "--slice", "lang=en", "--slice", "topic=refnd").code == 1
+
+
+def test_markdown_goes_to_standard_output_for_a_hyphen(judged: Path, segue: Segue) -> None:
+    """As programs that read it expect; no file of that name is made."""
+    typed = segue("report", "support-reply", "--markdown", "-")
+    assert typed.out == segue("report", "support-reply").out
+    assert not Path("-").exists()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from segue.cli import lock_watch
 from tests.cli.conftest import Segue, edit
 
 STATE = Path(".segue/state.db")
@@ -52,6 +54,29 @@ def test_a_locked_database_says_how_long_it_was_waited_for(judged: Path, segue: 
         typed = segue(*EVAL)
     assert (typed.code, "is locked by another process" in typed.err, "fuser" in typed.err) == (1, True, True)
     assert segue(*EVAL).code == 11
+
+
+def test_a_wait_for_a_locked_database_is_said(judged: Path, segue: Segue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, and not by commands that need not wait."""
+    monkeypatch.setattr(lock_watch, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(lock_watch, "AGAIN_S", 0.01)
+    edit(Path("segue.yaml"), "state: .segue/state.db", "state: sqlite:///.segue/state.db?timeout=1")
+    with by_hand() as database:
+        database.execute("BEGIN IMMEDIATE")
+        typed = segue(*EVAL)
+    assert typed.code == 1
+    assert typed.err.count("Waiting: another process is writing to the state store") == 1
+    assert "Waiting" not in segue(*EVAL).err
+
+
+@pytest.mark.parametrize("state", ["memory:", "postgresql://nobody@nowhere/nothing", "/nowhere/state.db"])
+def test_only_a_file_is_watched(state: str) -> None:
+    """Other stores have no lock to ask for."""
+    said: list[str] = []
+    before = threading.active_count()
+    with lock_watch.told_of_a_lock(state, said.append):
+        assert threading.active_count() == before
+    assert said == []
 
 
 @pytest.mark.parametrize("place", [".segue", ".segue/state.db"])

@@ -89,7 +89,7 @@ def test_stats_say_what_is_thin(workspace: Path, segue: Segue) -> None:
     """What to add, slice by slice; a paragraph is a line when piped."""
     typed = segue("suite", "stats", "support-reply")
     assert "6 cases, 2 of them critical" in typed.out
-    assert "to see a drop of 5 points takes about" in typed.out
+    assert "to see a drop of 2 points in total takes about" in typed.out
     thin = [line for line in typed.out.splitlines() if line.startswith("  • ")]
     answer = segue("suite", "stats", "support-reply", "--json").json
     assert [line.removeprefix("  • ") for line in thin] == answer["sentences"]

@@ -12,8 +12,10 @@ import numpy as np
 
 from segue.evals.catalogue import Catalogue
 from segue.evals.connections import Connections
+from segue.evals.forecast import Forecast
 from segue.evals.run import Progress
 from segue.evals.session import Listener, Outcome, Request, Session
+from segue.evals.spending import Spent
 from segue.model import Exchange, Failure, Reply
 from segue.providers.clock import ManualClock
 from segue.store import Store
@@ -44,7 +46,8 @@ class Team:
     ) -> None:
         self.root = root
         self.store: Store = store or MemoryStore()
-        self.estimates: list[Any] = []
+        self.estimates: list[Forecast] = []
+        self.counted_before: list[Spent] = []
         self.began: list[tuple[str, int]] = []
         self.lost: list[int] = []
         self.runs = 0
@@ -81,7 +84,8 @@ class Team:
     def listener(self, progressed: Callable[[Progress], None] = lambda _: None) -> Listener:
         """One that notes what it is told."""
         return Listener(
-            estimated=lambda estimates, repeats: self.estimates.append((estimates, repeats)),
+            estimated=self.estimates.append,
+            counted_before=lambda spent, _: self.counted_before.append(spent),
             began=lambda what, planned: self.began.append((what, planned)),
             progressed=progressed,
             lost=self.lost.append,

@@ -218,3 +218,35 @@ def test_cases_of_one_conversation_are_one_piece_of_evidence(tmp_path: Path) -> 
     team.answer("next", answered(100, wrong=10))
     found = total(team.compare().report)
     assert (found.n, found.n_blocks, found.verdict) == (100, 10, "inconclusive")
+
+
+COUNTING = """
+def steps(case, reply):
+    return -1 if case.case_id == "c0007" else len(reply.text)
+"""
+
+
+def test_a_negative_count_is_the_scorers_mistake_and_is_named(tmp_path: Path) -> None:
+    """Neither a crash nor a number: the comparison goes on, and says which scorer broke on which case."""
+    scorers = [a_scorer("right"), {"name": "steps", "type": "callable", "function": "checks.py:steps", "unit": "count"}]
+    team = Team(tmp_path, cases=20, workflow={**WORKFLOW, "scorers": scorers})
+    team.write("workflows/mail/checks.py", COUNTING)
+    for label in ("now", "next"):
+        team.answer(label, answered(20))
+    report = team.compare().report
+    (steps,) = [one for one in report.operations if one.name == "steps"]
+    assert (steps.old.n, steps.new.n) == (19, 19)
+    (note,) = [one for one in report.notes if one.startswith("A scorer itself broke")]
+    assert note.startswith("A scorer itself broke on 2 outputs; they count as unscored. For example: steps on case c0007: ")
+    assert "the function returned a negative number; its unit is count" in note
+
+
+def test_recorded_single_runs_say_that_their_flips_were_not_run_again(tmp_path: Path) -> None:
+    """A flip seen once is no regression yet."""
+    team = Team(tmp_path, cases=60)
+    team.answer("now", answered(60))
+    team.answer("next", answered(60, wrong=10))
+    assert any(
+        note.startswith("10 negative flips of right were seen in a single run of each case and not run again")
+        for note in team.compare().report.notes
+    )

@@ -24,7 +24,8 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from segue.model import digest_of
+from segue.evals.judge_calls import judge_behaviour
+from segue.model import Parameters, digest_of
 from segue.store import open_store
 from tests.evals.team import suite_line
 
@@ -39,6 +40,7 @@ NOISY = {
 }
 SCRIPT = {"type": "scripted", "seed": 11, "realtime": 1.0, "models": {"old-1": NOISY, "new-2": {**NOISY, "accuracy": 0.8}}}
 PRICE = {"input_usd_per_mtok": 1.0, "output_usd_per_mtok": 4.0}
+JUDGE_BEHAVIOUR = judge_behaviour("hosted", "judge-1", Parameters())
 WORKFLOW = {
     "incumbent": "now",
     "scorers": [{"name": "right", "type": "exact"}, {"name": "length", "type": "length"}],
@@ -70,11 +72,11 @@ class Provider:
 
 
 @contextmanager
-def a_provider(folder: Path) -> Iterator[Provider]:
+def a_provider(folder: Path, script: Mapping[str, Any] = SCRIPT, suite: str | None = None) -> Iterator[Provider]:
     """A stand-in that answers like the scripted models."""
     folder.mkdir(parents=True)
-    (folder / "script.json").write_text(json.dumps(SCRIPT))
-    (folder / "suite.jsonl").write_text(SUITE)
+    (folder / "script.json").write_text(json.dumps(script))
+    (folder / "suite.jsonl").write_text(suite or SUITE)
     command = [sys.executable, "-m", "segue.standin", "--script", "script.json", "--suite", "suite.jsonl"]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
     try:
@@ -85,22 +87,30 @@ def a_provider(folder: Path) -> Iterator[Provider]:
         process.communicate(timeout=10)
 
 
-SUITE = "".join(json.dumps(suite_line(f"c{number:03}")) + "\n" for number in range(CASES))
+def a_suite(cases: int) -> str:
+    """So many cases, as a file."""
+    return "".join(json.dumps(suite_line(f"c{number:03}")) + "\n" for number in range(cases))
+
+
+SUITE = a_suite(CASES)
 
 
 class Workspace:
     """A team's workspace in a folder of its own, and `segue eval` in it as a process of its own."""
 
-    def __init__(self, root: Path, provider: Provider) -> None:
+    def __init__(
+        self, root: Path, provider: Provider, workflow: Mapping[str, Any] = WORKFLOW, suite: str | None = None
+    ) -> None:
         self.root = root
         entry = {"type": "openai", "base_url": provider.base_url, "max_concurrency": CONCURRENCY}
-        config = {"version": 1, "providers": {"hosted": entry}, "prices": {"old-1": PRICE, "new-2": PRICE}}
+        prices = dict.fromkeys(("old-1", "new-2", "judge-1"), PRICE)
+        config = {"version": 1, "providers": {"hosted": entry}, "prices": prices}
         self.write("segue.yaml", json.dumps(config))
-        self.write("workflows/mail/workflow.yaml", json.dumps(WORKFLOW))
+        self.write("workflows/mail/workflow.yaml", json.dumps(workflow))
         for label, snapshot in (("now", "old-1"), ("next", "new-2")):
             model = {"model": {"provider": "hosted", "snapshot": snapshot}}
             self.write(f"workflows/mail/bundles/{label}.yaml", json.dumps(model))
-        self.write("workflows/mail/suites/main.jsonl", SUITE)
+        self.write("workflows/mail/suites/main.jsonl", suite or SUITE)
 
     def write(self, name: str, text: str) -> None:
         """Write a file of the workspace."""
@@ -128,15 +138,17 @@ class Workspace:
         try:
             assert store.verify_log().holds
             behaviours = [record.bundle.behaviour for record in store.list_bundles("mail")]
-            return {digest_of([one, *key]) for one in behaviours for key in store.finished(one)}
+            calls = {digest_of([one, *key]) for one in behaviours for key in store.finished(one)}
+            # A question to a judge is stored under its key itself.
+            return calls | {question for _, question, _ in store.finished(JUDGE_BEHAVIOUR)}
         finally:
             store.close()
 
 
 def judged(output: str) -> dict[str, Any]:
-    """A report without what differs between any two runs: when it was, what it was called, how long calls took."""
+    """A report without what differs between any two runs: when it was, its name, how long calls took, what it paid."""
     report: dict[str, Any] = json.loads(output)
-    for name in ("at", "run", "verdict"):
+    for name in ("at", "run", "verdict", "spent", "spent_before"):
         del report[name]
     report["operations"] = [one for one in report["operations"] if one["name"] not in ("latency", "ttft")]
     return report
@@ -166,7 +178,7 @@ def ends_within(process: subprocess.Popen[str], seconds: float) -> bool:
 
 def said_to_be_lost(errors: str) -> int:
     """How many calls the run said an earlier one may have lost."""
-    match = re.search(r"at most\s+([\d,]+)\s+calls", errors)
+    match = re.search(r"at most\s+([\d,]+)\s+calls?\s+under way", errors)
     return int(match.group(1).replace(",", "")) if match else 0
 
 

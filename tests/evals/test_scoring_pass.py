@@ -119,8 +119,8 @@ def test_scorers_with_effects_run_within_their_bound() -> None:
     store, cases, scorer = MemoryStore(), some_cases(50), SlowYes()
     suite = suite_of(store, cases)
     store.add_exchanges(map(an_answer, cases))
-    asked = [Asked(scorer, BEHAVIOUR, "key")]
-    assert asyncio.run(ask_scorers(store, suite, asked, concurrency=4)).scored == 50
+    asked = [Asked(scorer, BEHAVIOUR, "key", concurrency=4)]
+    assert asyncio.run(ask_scorers(store, suite, asked)).scored == 50
     assert (scorer.most, scorer.asked) == (4, 50)
 
 
@@ -129,10 +129,10 @@ def test_a_judge_that_is_stopped_keeps_what_it_said_and_is_not_asked_for_it_agai
     store, cases, scorer = MemoryStore(), some_cases(30), SlowYes()
     suite = suite_of(store, cases)
     store.add_exchanges(map(an_answer, cases))
-    asked = [Asked(scorer, BEHAVIOUR, "key")]
-    asyncio.run(ask_scorers(store, suite, asked, concurrency=1, may_go_on=lambda: scorer.asked < 12))
+    asked = [Asked(scorer, BEHAVIOUR, "key", concurrency=1)]
+    asyncio.run(ask_scorers(store, suite, asked, may_go_on=lambda: scorer.asked < 12))
     assert len(store.scored(BEHAVIOUR, "key")) == scorer.asked == 12
-    asyncio.run(ask_scorers(store, suite, asked, concurrency=3))
+    asyncio.run(ask_scorers(store, suite, [Asked(scorer, BEHAVIOUR, "key", concurrency=3)]))
     assert len(store.scored(BEHAVIOUR, "key")) == scorer.asked == 30
 
 

@@ -54,7 +54,7 @@ def test_the_same_eval_again_asks_nothing_and_says_the_same(tmp_path: Path) -> N
     first, second = team.evaluate(repeats=1), team.evaluate(repeats=1)
     assert team.began == [("first run", 0)]
     assert first.report.findings == second.report.findings
-    assert [one.kept for one in team.estimates[-1][0]] == [40, 40]
+    assert [one.kept for one in team.estimates[-1].arms] == [40, 40]
 
 
 def test_compare_says_what_eval_said(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_budget_stops_the_run_before_it_is_exceeded_and_a_larger_one_goes_on(t
     done = outcome.progress.done
     with pytest.raises(BudgetError, match=r"estimated at \$36\d"):
         team.evaluate(repeats=1, budget_microusd=40e6)
-    outcome = team.evaluate(repeats=1, budget_microusd=400e6)
+    outcome = team.evaluate(repeats=1, budget_microusd=450e6)
     assert (outcome.stopped, outcome.progress.done) == (None, 80 - done)
 
 

@@ -229,7 +229,7 @@ def test_without_zstandard_the_remedy_is_one_command(tmp_path: Path, monkeypatch
     monkeypatch.setitem(sys.modules, "zstandard", None)
     with pytest.raises(InputError) as caught:
         read_inspect(an_eval_log(tmp_path / "l.eval", [a_sample()], zstd=True), report=Faults().append)
-    assert caught.value.fix == "pip install 'segue-ai[inspect]'"
+    assert caught.value.fix == "pip install zstandard"
 
 
 def test_what_is_no_log_is_refused(tmp_path: Path) -> None:

@@ -251,3 +251,25 @@ def test_no_row_whatever_it_holds_stops_the_reading(
     list(source.cases()), list(source.exchanges()), list(source.labels()), source.releases()
     for count in (source.counts.cases, source.counts.exchanges, source.counts.labels):
         assert count.read == count.kept + count.rejected
+
+
+@pytest.mark.parametrize(
+    ("asserts", "judged"),
+    [
+        ([{"type": "equals", "value": "x"}], set()),
+        ([{"type": "llm-rubric", "value": "Is it kind?"}], {"promptfoo"}),
+        ([{"type": "not-llm-rubric", "value": "Is it rude?", "metric": "rude"}], {"promptfoo", "promptfoo:rude"}),
+        ([{"type": "assert-set", "assert": [{"type": "factuality", "value": "x"}]}], {"promptfoo"}),
+        ([{"type": "is-json", "metric": "json"}, {"type": "g-eval", "metric": "kind"}], {"promptfoo", "promptfoo:kind"}),
+        ("no list", set()),
+    ],
+    ids=["equals", "rubric", "negated", "set", "mixed", "broken"],
+)
+def test_a_verdict_behind_which_a_model_stands_is_a_judges(tmp_path: Path, asserts: Any, judged: set[str]) -> None:
+    """Told by the assertions of the test; known once the labels were read."""
+    row = a_promptfoo_row()
+    row["testCase"] = {**row["testCase"], "assert": asserts}
+    source = read_promptfoo(a_promptfoo_file(tmp_path / "r.json", [row]), report=Faults().append)
+    assert source.roles == {}
+    list(source.labels())
+    assert source.roles == dict.fromkeys(judged, "judge")

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from segue.evidence.quantiles import Spread
-from segue.gates.decision import choose_watch, decide, recommend
+from segue.gates.decision import decide
 from segue.gates.findings import judge_findings
 from segue.gates.operations import Operation, compare_amounts, judge_operations
+from segue.gates.recommendation import recommend
 from segue.gates.report import (
     Arm,
     CauseFinding,
@@ -29,10 +30,13 @@ from segue.gates.report import (
     FormatShift,
     HollowRise,
     JudgeStanding,
+    Judging,
     OneAnswer,
+    Preferences,
     Report,
 )
 from segue.gates.tally import Observed, Tally
+from segue.gates.watch import choose_watch
 from segue.model import Budgets, GateSettings, digest_of
 from segue.papers.flip_view import FlipView
 
@@ -65,6 +69,7 @@ class Extras:
     one_answers: tuple[OneAnswer, ...] = ()
     confidence: tuple[ConfidenceFinding, ...] = ()
     judges: tuple[JudgeStanding, ...] = ()
+    judging: tuple[Judging, ...] = ()
     classes: tuple[ClassTable, ...] = ()
     format_shifts: tuple[FormatShift, ...] = ()
     notes: tuple[str, ...] = ()
@@ -152,6 +157,7 @@ def a_report(
         one_answers=extras.one_answers,
         confidence=extras.confidence,
         judges=extras.judges,
+        judging=extras.judging,
         classes=extras.classes,
         format_shifts=extras.format_shifts,
         scorers={name: digest_of(["scorer", name]) for name in better},
@@ -302,6 +308,20 @@ def a_support_report(**changes: Any) -> Report:
                     corrected_difference=0.02,
                     corrected_low=0.005,
                     corrected_high=0.04,
+                ),
+            ),
+            judging=(
+                Judging("polite", "judge", 1_716, 12, 1_740, 41_300.5),
+                Judging(
+                    "resolved",
+                    "pairwise",
+                    860,
+                    4,
+                    1_724,
+                    None,
+                    Preferences(
+                        860, 410, 260, 190, 35, 0.628, 0.6, 0.655, 1e-18, 0.08, 0.05, 31, "The new answers win 410 of 860."
+                    ),
                 ),
             ),
             classes=(

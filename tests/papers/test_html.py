@@ -183,3 +183,23 @@ def test_the_page_stays_small(sign: str) -> None:
 def test_the_same_report_gives_the_same_page() -> None:
     """No clock, no random identifiers: pages can be compared."""
     assert render_html(REPORTS["support"], builders.some_flips(4)) == render_html(REPORTS["support"], builders.some_flips(4))
+
+
+@pytest.mark.parametrize(("n", "folded"), [(20, 0), (45, 25)])
+def test_many_flips_are_folded_and_none_is_lost(n: int, folded: int) -> None:
+    """What comes after them on the page is found without scrolling past all of them; without script, too."""
+    html = render_html(builders.a_support_report(), builders.some_flips(n))
+    head, _, rest = html.partition('<details class="fold more">')
+    assert (head + rest).count('<details class="flip') == n
+    assert rest.count('<details class="flip') == folded
+    if folded:
+        assert f"<summary>{folded} more</summary>" in rest
+
+
+def test_a_cause_is_told_once() -> None:
+    """What its sentence says, the card does not say again."""
+    report = builders.a_support_report()
+    for cause in report.causes:
+        share = f"{cause.n_present} of {cause.n_failing}"
+        card = next(one for one in read_page(render_html(report)).text.split("Cause before blame")[1:])
+        assert card.count(f"{share} newly failing") <= 1

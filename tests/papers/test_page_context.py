@@ -9,16 +9,18 @@ from importlib.resources import files
 from jinja2 import Environment, meta, nodes
 
 from segue.papers import page as page_module
+from segue.papers import page_confidence
 from segue.papers.page import Page
 from segue.papers.scale import Tick
 
 OF_THE_PAGE_ITSELF = {"style", "script", "style_digest", "script_digest"}
-OF_JINJA = {"loop", "first", "last", "index0", "index", "verdict", "critical", "bar"}
+OF_JINJA = {"loop", "first", "last", "index0", "index", "verdict", "critical", "bar", "card"}
 TEMPLATES = {
     one.name: one.read_text(encoding="utf-8")
     for one in files("segue.papers").joinpath("templates").iterdir()
-    if one.name.endswith(".j2")
+    if one.name.endswith(".j2") and not one.name.startswith("plan.")
 }
+"""The report's templates; the plan's page has a context of its own."""
 
 
 def _trees() -> list[nodes.Template]:
@@ -35,7 +37,9 @@ def test_templates_use_every_field_of_the_page_and_no_other_name() -> None:
 
 def test_every_attribute_a_template_reads_is_a_declared_field() -> None:
     """Attributes of the typed values, whatever they are bound to in a loop."""
-    types = [one for _, one in inspect.getmembers(page_module, dataclasses.is_dataclass)]
+    types = [
+        one for module in (page_module, page_confidence) for _, one in inspect.getmembers(module, dataclasses.is_dataclass)
+    ]
     declared = {field.name for one in (*types, Tick) for field in dataclasses.fields(one)}
     read = {node.attr for tree in _trees() for node in tree.find_all(nodes.Getattr)}
     assert read - OF_JINJA - {"index"} <= declared

@@ -13,6 +13,7 @@ from segue.papers.html import render_html
 from segue.papers.markdown import render_markdown
 from segue.papers.next_commands import next_commands
 from segue.papers.printable import printable_line
+from segue.papers.readable import readable
 from tests.papers import builders
 from tests.papers.text import on_terminal, read_markdown, read_page, without_joiners, words_of
 
@@ -22,6 +23,7 @@ REPORTS = {name: report for name, report in builders.all_reports().items() if na
 @pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
 def test_all_papers_say_the_same(report: Report) -> None:
     """Headline, reasons, steps, recommendation, watch, causes, coverage and commands are in each of the three."""
+    report = readable(report)
     sentences = [
         report.headline,
         report.recommendation_why,

@@ -145,3 +145,29 @@ def test_tells_the_story_of_the_prime_numbers(segue_data: Path) -> None:
     assert "accuracy fell from 84.0 % to 51.1 % on all cases" in words_of(text)
     assert re.search(r"kind=prime +500 +97\.6 +2\.4 .*476/0 .*▼ worse", text)
     assert re.search(r"kind=composite +500 +70\.4 +99\.8 .*0/147 .*▲ better", text)
+
+
+def test_a_long_name_keeps_its_row_on_one_line() -> None:
+    """Its beginning and its end; the command for its flips has all of it."""
+    where = "customer=" + "north-western-" * 6 + "branch-7"
+    pairs = [builders.Pair((where,), {"resolved": 1.0}, {"resolved": float(n % 2)}) for n in range(60)]
+    pairs += [builders.Pair(("customer=x",), {"resolved": 1.0}, {"resolved": 1.0}) for _ in range(60)]
+    text = on_terminal(builders.a_report(pairs), width=100)
+    (row,) = [line for line in text.splitlines() if line.strip().startswith("customer=north") and "worse" in line]
+    assert "…" in row
+    assert "branch-7" in row
+    assert f"--slice {where}" in text
+
+
+def test_why_a_rise_is_not_called_better_is_said() -> None:
+    """One line on the correction, where a row needs it; and the notes of rows."""
+    pairs = [
+        builders.Pair((f"task=t{n % 30}",), {"resolved": float(n % 10 != 0)}, {"resolved": float(n % 30 == 0 or n % 10 != 0)})
+        for n in range(3000)
+    ]
+    told = "A rise is called better once p adj, corrected for looking at all these slices (Holm), is below 0.05."
+    report = builders.a_report(pairs)
+    has_one = any(one.verdict == "not worse" and one.interval is not None and one.interval[0] > 0 for one in report.findings)
+    assert (told in words_of(on_terminal(report, details=True))) is has_one
+    note = next((one.note for one in report.findings if one.note and one.n), "")
+    assert note in on_terminal(report, details=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from rich.console import Console
 
 from segue.papers.flip_view import FlipView
@@ -82,3 +83,27 @@ def test_counts_what_is_not_shown() -> None:
         builders.some_flips(30, words=5), most=10
     )
     assert _printed([]) == "No case flipped here.\n"
+
+
+def test_json_is_laid_out_before_it_is_compared() -> None:
+    """So that a field that changed is a line that changed; other text stays as it is."""
+    flip = _a_flip(old_text='{"topic":"refund","ok":true}', new_text='{"topic":"refund","ok":false}')
+    assert flip.shown_texts == ('{\n  "topic": "refund",\n  "ok": true\n}', '{\n  "topic": "refund",\n  "ok": false\n}')
+    fenced = _a_flip(old_text='{"ok":true}', new_text='```json\n{"ok":true}\n```')
+    assert fenced.shown_texts == (fenced.old_text, fenced.new_text)
+    assert _a_flip(old_text="[" * 50_000, new_text="[1]").shown_texts == ("[" * 50_000, "[1]")
+
+
+@pytest.mark.parametrize(
+    ("n", "in_all", "said"),
+    [
+        (2, 29, "2 of 29 flips, right before and wrong now."),
+        (2, 2, "2 flips, right before and wrong now."),
+        (1, None, "1 flip, right before and wrong now."),
+    ],
+)
+def test_what_is_shown_of_how_many_is_said(n: int, in_all: int | None, said: str) -> None:
+    """Where the caller hands over only some."""
+    out = io.StringIO()
+    print_flips([_a_flip(case_id=f"c-{one}") for one in range(n)], Console(file=out, width=100), n_in_all=in_all)
+    assert out.getvalue().rstrip().endswith(said)

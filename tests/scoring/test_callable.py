@@ -33,7 +33,7 @@ def exits(case, reply):
 
 def gives(case, reply):
     return {"text": "x", "nan": float("nan"), "two": 2, "huge": 10**400, "none": None,
-            "foreign": Score("other", 1.0), "twice": [Score("metric", 1.0)] * 2, "mixed": [1.0]}[reply.text]
+            "negative": -1, "foreign": Score("other", 1.0), "twice": [Score("metric", 1.0)] * 2, "mixed": [1.0]}[reply.text]
 
 async def waits(case, reply):
     return True
@@ -84,6 +84,14 @@ def test_a_result_that_is_no_score_is_an_error(context, what):
     """Text, NaN, a number beyond the unit, a foreign or repeated name: named, not guessed at."""
     (score,) = run(context, "gives", what)
     assert (score.status, score.name) == ("error", "metric")
+
+
+@pytest.mark.parametrize("unit", ["count", "characters", "tokens", "ms", "microusd", "score", "proportion"])
+def test_a_negative_number_fits_no_unit(context, unit):
+    """It is said what is wrong, and whose unit it misses; nothing is compared with it."""
+    (score,) = run(context, "gives", "negative", unit=unit)
+    assert (score.status, score.value) == ("error", None)
+    assert score.reason == f"the function returned a negative number; its unit is {unit}"
 
 
 def test_editing_the_function_makes_another_scorer(context):

@@ -87,6 +87,15 @@ def test_the_unit_follows_the_values():
         a_scorer("recorded_label", map={"a": 5}, **settings)
 
 
+def test_a_negative_count_is_none():
+    """In the map it is a mistake of the workflow; as a label it leaves that output unscored."""
+    with pytest.raises(InputError) as caught:
+        a_scorer("recorded_label", context=context(), labeler="human", map={"bad": -1}, unit="count")
+    assert caught.value.faults[0].what == "A count is not negative."
+    assert score("-3", unit="count").reason == "the label is no count"
+    assert score("3", unit="count").value == 3.0
+
+
 def test_without_labels_here_it_is_a_fault():
     """A scorer that can have no labels is a mistake to name, not a column of unscored cases."""
     with pytest.raises(InputError) as caught:

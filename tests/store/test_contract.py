@@ -21,8 +21,9 @@ from segue.model import (
     digest_of,
     suite_digest,
 )
-from segue.store import ArmRow, CaseRow, RecordedLabel, Store
+from segue.store import ArmRow, CaseRow, Claim, RecordedLabel, Store
 from tests.store.builders import WHO, a_bundle, a_case, a_digest, a_failure, a_reply, a_score
+from tests.store.conftest import Place
 
 
 class TestBundles:
@@ -504,8 +505,9 @@ class TestAttempts:
         assert store.open_attempts("run-1") == set(keys)
         store.add_exchanges([a_reply("a"), a_failure("b")])
         assert store.open_attempts("run-1") == {("c", "a", "i", 1)}
+        assert store.attempts("run-1") == set(keys)
         assert store.open_attempts("run-2") == set()
-        assert store.open_attempts("nothing") == set()
+        assert store.open_attempts("nothing") == store.attempts("nothing") == set()
 
     def test_trying_again_after_a_failure_is_open_again(self, store: Store) -> None:
         """An earlier failure does not hide a call that may be lost, and the next failure ends it, however alike."""
@@ -615,6 +617,51 @@ class TestVerdicts:
         with pytest.raises(ConflictError):
             store.add_verdict(a_digest("v"), "refunds", {"n": 2}, **WHO)
         assert len(store.list_verdicts("refunds")) == 1
+
+
+ADA, BOB = Claim("run-1", "2026-03-01T12:00:00Z", "ada"), Claim("run-2", "2026-03-01T12:05:00Z", "bob")
+
+
+class TestClaims:
+    def test_one_holds_a_name_and_the_next_is_told_who_does(self, store: Store) -> None:
+        """Other names are free; what was let go of can be held again."""
+        assert store.claim("eval refunds", ADA) is None
+        assert store.claim("eval refunds", BOB) == ADA
+        assert store.claim("eval invoices", BOB) is None
+        store.release("eval refunds")
+        store.release("nothing")
+        assert store.claim("eval refunds", BOB) is None
+        assert store.claim("eval refunds", ADA) == BOB
+
+    def test_a_claim_is_no_record(self, store: Store) -> None:
+        """The log does not grow."""
+        store.claim("eval refunds", ADA)
+        store.release("eval refunds")
+        assert list(store.iter_log()) == []
+
+    def test_a_claim_that_cannot_be_written_is_refused(self, store: Store) -> None:
+        """Like any other text."""
+        with pytest.raises(InputError):
+            store.claim("a\0", ADA)
+        store.close()
+        with pytest.raises(StoreError, match="closed"):
+            store.claim("eval refunds", ADA)
+
+    def test_a_claim_ends_with_the_store_that_made_it(self, database: Place) -> None:
+        """Whoever opened the same database meanwhile is told who holds it; a long name as far as it fits."""
+        first, second = database.open(), database.open()
+        zoe = Claim("run-0123456789ab", "2026-03-01T12:00:00Z", "zoé of the very long name of a whole department")
+        assert first.claim("eval refunds", zoe) is None
+        told = second.claim("eval refunds", ADA)
+        assert told is not None
+        assert (told.run, told.at, told.author[:2]) == (zoe.run, zoe.at, "zo")
+        first.close()
+        for _ in range(5_000):
+            # A server notices in its own time that a connection has ended.
+            if second.claim("eval refunds", ADA) is None:
+                break
+        else:
+            pytest.fail("the claim outlived its store")
 
 
 class TestLog:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from segue.store import open_store
+from segue.store import Claim, open_store
 from tests.store.conftest import Place
 
 WRITER = """
@@ -43,6 +43,15 @@ for number in range(40):
     store.add_exchanges([Exchange("b", f"c{number}", "i", 0, reply=reply), Exchange(name, "c", "i", number, reply=reply)])
 store.close()
 print("done", flush=True)
+"""
+
+CLAIMER = """
+import sys
+from segue.store import Claim, open_store
+
+store = open_store(sys.argv[1])
+print(store.claim("eval refunds", Claim("run-1", "t", "ada")), flush=True)
+sys.stdin.read()
 """
 
 
@@ -105,3 +114,15 @@ def test_two_processes_may_open_a_new_store_at_once(sqlite_path: Path) -> None:
     store = open_store(sqlite_path)
     assert store.verify_log().holds
     store.close()
+
+
+def test_a_claim_does_not_outlive_a_process_that_is_killed(database: Place) -> None:
+    """Nobody has to tidy up after `kill -9`."""
+    store, mine = database.open(), Claim("run-2", "t", "bob")
+    with start(CLAIMER, database.address) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "None\n"
+        assert store.claim("eval refunds", mine) == Claim("run-1", "t", "ada")
+        holder.kill()
+    # A server notices in its own time that a connection has ended.
+    assert any(store.claim("eval refunds", mine) is None for _ in range(5_000))

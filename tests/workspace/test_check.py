@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from segue.errors import Fault
-from segue.workspace import check_workspace
+from segue.store.base import CaseRow
+from segue.workspace import check_workspace, gate_faults
 from tests.workspace.builders import BUNDLE, CONFIG, WORKFLOW, Team, a_case, lines
 
 
@@ -169,7 +172,7 @@ def test_a_critical_slice_without_cases_is_an_error(team: Team) -> None:
     assert team.said() == [
         "workflow.yaml:5 slices.tier: No case in suites/main.jsonl has tier=paid. Add cases, or delete the values.",
         "workflow.yaml:5 slices.tier.critical: The critical slice 'tier=gold' has no cases in suites/main.jsonl: "
-        "it could not be judged. Add cases with tier=gold.",
+        "it could not be judged. Add cases with tier=gold; there are tier=free.",
     ]
 
 
@@ -239,3 +242,95 @@ def test_faults_of_a_suite_are_told_once_however_many_bundles_use_it(team: Team)
     team.write("bundles/b.yaml", BUNDLE)
     team.write("suites/main.jsonl", lines(*(a_case(f"c-{n}") for n in range(100)), "nonsense"))
     assert len(team.said("error")) == 1
+
+
+MEASURED = (
+    "scorers:\n  - {name: right, type: exact}\n  - {name: long, type: length}\n  - {name: took, type: latency}\n"
+    "  - {name: form, type: contract}\n"
+)
+
+
+def test_a_gate_takes_only_metrics_from_0_to_1(team: Team) -> None:
+    """A margin in points means nothing for milliseconds; what to write instead is said."""
+    team.write("workflow.yaml", MEASURED + "gate: {primary: [long], guardrails: [took, form.schema]}\n")
+    assert team.said("error") == [
+        "workflow.yaml:6 gate.guardrails[0]: 'took' is measured in ms, and only metrics from 0 to 1 can gate. "
+        "Gate on one of right, form; limits of time, tokens and cost are `budgets`.",
+        "workflow.yaml:6 gate.primary[0]: 'long' is measured in characters, and only metrics from 0 to 1 can gate. "
+        "Gate on one of right, form; a limit of its own for an output is a `contract`.",
+    ]
+
+
+def test_a_margin_of_a_metric_that_gates_nothing_is_a_warning(team: Team) -> None:
+    """It has no effect, whatever its author thought."""
+    team.write("workflow.yaml", MEASURED + "gate: {primary: [right], margins: {form: 0.1}}\n")
+    assert team.said() == [
+        "workflow.yaml:6 gate.margins.form: 'form' has a margin and gates nothing, so the margin has no effect. "
+        "Name it under `primary` or `guardrails`, or delete the margin."
+    ]
+
+
+def test_a_slice_that_no_case_has_names_the_one_that_was_meant(team: Team) -> None:
+    """By its value, or by its name; for critical slices and for margins."""
+    team.write(
+        "workflow.yaml",
+        "scorers: [{name: right, type: exact}]\nslices: {tier: {critical: [Gold]}, lang: {}}\n"
+        "gate: {primary: [right], margins: {lang=dee: 0.1, lang=de: 0.1}}\n",
+    )
+    team.write("suites/main.jsonl", lines(*(a_case(f"c-{n}", slice={"tier": "gold", "lang": "de"}) for n in range(100))))
+    assert team.said() == [
+        "workflow.yaml:2 slices.tier.critical: The critical slice 'tier=Gold' has no cases in suites/main.jsonl: it could not "
+        "be judged. Did you mean 'tier=gold'? Add cases with tier=Gold; there are tier=gold.",
+        "workflow.yaml:3 gate.margins.lang=dee: No case in suites/main.jsonl has 'lang=dee', so its margin has no effect. "
+        "Did you mean 'lang=de'? Add cases, or correct the slice.",
+    ]
+
+
+def test_a_simulated_model_that_is_not_declared_is_named(team: Team) -> None:
+    """Every call to it would fail."""
+    team.write("bundles/now.yaml", "model: {provider: sim, snapshot: m-l}\n")
+    assert team.said() == [
+        "bundles/now.yaml:1 model.snapshot: No simulated model is called 'm-l': every call to it would fail. "
+        "Did you mean 'm-1'? Declare it under `models:` of the provider in segue.yaml; there are: m-1."
+    ]
+
+
+def stored(workflow: str, suite: str) -> list[CaseRow] | None:
+    """A suite that was imported: a hundred cases of `lang=de`."""
+    rows = [CaseRow(f"c-{n}", "0" * 64, "mail", {"lang": "de"}, "representative", False, None) for n in range(100)]
+    return rows if (workflow, suite) == ("mail", "main") else None
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [("", "Name the release that serves now: incumbent: LABEL"), ("incumbent: now\n", "write its cases to suites/main.jsonl")],
+    ids=["no incumbent", "incumbent"],
+)
+def test_a_suite_that_is_only_stored_is_a_warning(team: Team, more: str, said: str) -> None:
+    """It was imported, and stored results can be compared as they are."""
+    team.path("suites/main.jsonl").unlink()
+    team.write("workflow.yaml", "suite: main\n" + more + WORKFLOW)
+    (fault,) = check_workspace(team.root, {}, stored_suite=stored)
+    assert (fault.severity, fault.path) == ("warning", "suite")
+    assert "in the store only (100 cases)" in fault.what
+    assert said in fault.fix
+
+
+def test_a_stored_suite_is_looked_at_like_a_file(team: Team) -> None:
+    """Its slices are known."""
+    team.path("suites/main.jsonl").unlink()
+    team.write("workflow.yaml", WORKFLOW + "slices: {lang: {critical: [deu]}}\n")
+    errors = [one for one in check_workspace(team.root, {}, stored_suite=stored) if one.severity == "error"]
+    assert [(one.what, one.likely) for one in errors] == [
+        ("The critical slice 'lang=deu' has no cases in the stored suite 'main': it could not be judged.", "'lang=de'")
+    ]
+
+
+def test_the_gate_alone_can_be_looked_at(team: Team) -> None:
+    """Without bundles and files of cases; a workflow that cannot be read is somebody else's to name."""
+    rows = stored("mail", "main")
+    assert gate_faults(team.root, "mail", "main", rows) == []
+    team.write("workflow.yaml", WORKFLOW.replace("[right]", "[rihgt]"))
+    assert [one.path for one in gate_faults(team.root, "mail", "main", rows)] == ["gate.primary[0]"]
+    team.write("workflow.yaml", "scorers: [")
+    assert gate_faults(team.root, "mail", "main", rows) == []

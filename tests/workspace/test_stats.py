@@ -61,6 +61,34 @@ def test_says_how_many_cases_a_slice_needs_to_show_five_points() -> None:
     ]
 
 
+def test_the_drop_that_has_to_show_is_the_gates_own() -> None:
+    """A wide margin for slices, a narrow one for critical ones, one of its own for French, and the suite's."""
+    workflow = a_workflow(
+        slices={"lang": SliceSpec(values=("de", "en", "fr"), critical=("en",))},
+        gate={"primary": ("right",), "slice_margin": 0.1, "critical_margin": 0.03, "margin": 0.06, "margins": {"lang=fr": 0.2}},
+    )
+    suite = [case for lang in ("de", "en", "fr") for case in cases(20, lang, slice={"lang": lang})]
+    stats = suite_stats(workflow, suite)
+    assert [sentence.split(". ")[1] for sentence in thin(stats, "slice")] == [
+        "Add 73 to see one of 10 points.",
+        "Add 1,011 to see one of 3 points.",
+        "Add 4 to see one of 20 points.",
+    ]
+    assert thin(stats, "suite") == [
+        "The suite has 60 cases: no drop under 12 points would show, if 15 % of the cases change sides. "
+        "Add 198 to see one of 6 points in total."
+    ]
+    assert (stats.total_drop, stats.needed_in_total, stats.drop, stats.needed_for_drop) == (0.06, 258, 0.1, 93)
+
+
+def test_of_several_primary_metrics_the_strictest_margin_counts() -> None:
+    """And a margin of none is one that no number of cases shows."""
+    strict = a_workflow(gate={"primary": ("right", "kind"), "margins": {"kind": 0.01}})
+    assert suite_stats(strict, cases(5)).total_drop == 0.01
+    none = suite_stats(a_workflow(gate={"margin": 0.0, "slice_margin": 0.0}), cases(5, slice={"lang": "de"}))
+    assert (none.needed_in_total, none.needed_for_drop, thin(none, "suite"), thin(none, "slice")) == (None, None, [], [])
+
+
 def test_enough_cases_are_not_thin() -> None:
     """With the churn a team has measured, the number is its own."""
     workflow = a_workflow(slices={"lang": SliceSpec(values=("de",))})

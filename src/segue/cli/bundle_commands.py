@@ -45,7 +45,7 @@ def add(workflow: str, labels: tuple[str, ...], as_json: bool) -> None:
         moved = f" (the label pointed to {one.moved_from[:10]} before)" if one.moved_from else ""
         screen.print(f"[bold]{one.bundle.short}[/]  {escape(one.label)}{moved}")
         for line in remark:
-            screen.print(f"  [yellow]{escape(line)}[/]")
+            screen.print(f"  [yellow]{escape(line)}[/]", soft_wrap=not screen.is_terminal)
     if not named:
         error_console().print(f"{workflow} has no bundle files. Write workflows/{workflow}/bundles/LABEL.yaml.")
 
@@ -116,7 +116,7 @@ def show(workflow: str, ref: str, as_json: bool) -> None:
     screen.print(f"[bold]{bundle.short}[/]  {escape(f'{named.label}  {bundle.model.snapshot} at {bundle.model.provider}')}")
     screen.print(f"digest {bundle.digest}", style="dim", soft_wrap=True)
     for remark in remarks:
-        screen.print(remark, style="yellow", markup=False)
+        screen.print(remark, style="yellow", markup=False, soft_wrap=not screen.is_terminal)
     parameters = bundle.parameters.model_dump(mode="json", exclude_defaults=True)
     rows = [(name, _value(value)) for name, value in parameters.items()]
     rows += [("tools", ", ".join(tool.name for tool in bundle.tools))] if bundle.tools else []
@@ -279,5 +279,6 @@ def _remarks(desk: Desk, bundle: Bundle) -> list[str]:
     if arm.floating:
         remarks.append(f"{arm.model} floats: {arm.floating}. Pin a dated snapshot.")
     if arm.retires:
-        remarks.append(f"{arm.model} retires on {arm.retires}.")
+        verb = "retired" if arm.retires <= desk.now()[: len(arm.retires)] else "retires"
+        remarks.append(f"{arm.model} {verb} on {arm.retires}.")
     return remarks

@@ -45,8 +45,13 @@ class Desk:
 
 
 @contextmanager
-def open_desk(start: Path | None = None) -> Iterator[Desk]:
-    """Find the workspace at or above `start` (default: the working folder), open its store, and close it afterwards."""
+def open_desk(start: Path | None = None, *, is_bulk: bool = False) -> Iterator[Desk]:
+    """Find the workspace at or above `start` (default: the working folder), open its store, and close it afterwards.
+
+    `is_bulk` is for commands whose own writes take long: they are not told that the store is taken.
+    """
+    from segue.cli.lock_watch import told_of_a_lock
+    from segue.cli.screen import error_console
     from segue.store import open_store
     from segue.workspace import find_workspace, load_workspace
 
@@ -54,11 +59,16 @@ def open_desk(start: Path | None = None) -> Iterator[Desk]:
     state = workspace.state
     if "://" not in state and state != "memory:":
         _make_folder(Path(state).parent)
-    store = open_store(state)
-    try:
-        yield Desk(workspace, store, author())
-    finally:
-        store.close()
+
+    def tell(text: str) -> None:
+        error_console().print(text, style="yellow", markup=False)
+
+    with told_of_a_lock("memory:" if is_bulk else state, tell):
+        store = open_store(state)
+        try:
+            yield Desk(workspace, store, author())
+        finally:
+            store.close()
 
 
 def _make_folder(folder: Path) -> None:

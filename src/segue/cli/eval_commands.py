@@ -11,7 +11,7 @@ import click
 from segue.cli.app import INTERRUPTED
 from segue.cli.desk import open_desk
 from segue.cli.options import NAME, Money, Numbers, SignOff, json_option
-from segue.cli.run_end import STOPPED, require_results, say_failures
+from segue.cli.run_end import STOPPED, require_results, say_failures, say_spent
 from segue.cli.screen import console, error_console, print_json
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def shared_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--repeats", type=click.IntRange(1, 100), metavar="N", help="Runs of each case. Default: as many as the noise asks for."
 )
-@click.option("--budget", type=Money(), help="Stop before this is spent, for example 5usd.")
+@click.option("--budget", type=Money(), help="Stop before this is spent, unfinished runs included; e.g. 5usd.")
 def eval_command(workflow: str, repeats: int | None, budget: float | None, **options: Any) -> None:
     """Run candidate and incumbent on the suite of WORKFLOW, and judge whether the candidate may go on.
 
@@ -68,8 +68,9 @@ def eval_command(workflow: str, repeats: int | None, budget: float | None, **opt
         session = open_session(desk)
         with watching(screen) as listener:
             outcome = session.evaluate(request, listener, stop=stop_on_interrupt(screen))
-        code = _present(session, request, outcome, options)
+        code = _present(session, request, outcome, options, spent=True)
         say_failures(screen, desk.store, outcome)
+        say_spent(screen, outcome)
     if outcome.stopped is not None:
         screen.print(STOPPED[outcome.stopped], style="yellow")
     raise SystemExit(INTERRUPTED if outcome.stopped == "interrupted" else code)
@@ -112,7 +113,7 @@ def _request_fields(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _present(session: Session, request: Request, outcome: Outcome, options: dict[str, Any]) -> int:
+def _present(session: Session, request: Request, outcome: Outcome, options: dict[str, Any], *, spent: bool = False) -> int:
     """Print the report and write the files that were asked for; returns the verdict's exit code."""
     from segue.cli.papers_out import write_html, write_markdown
     from segue.gates.verdict import EXIT_CODES
@@ -123,7 +124,8 @@ def _present(session: Session, request: Request, outcome: Outcome, options: dict
     if options["markdown"] is not None:
         write_markdown(outcome.report, options["markdown"])
     if options["as_json"]:
-        print_json({"verdict": outcome.verdict, **outcome.report.as_json()})
+        bill = {"spent": outcome.spent.as_json(), "spent_before": outcome.earlier.as_json()} if spent else {}
+        print_json({"verdict": outcome.verdict, **bill, **outcome.report.as_json()})
     else:
         print_report(outcome.report, console(), details=options["details"])
     return EXIT_CODES[outcome.report.outcome]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from segue.drift import JudgedPair
 from segue.evals.scope import Scope
@@ -17,17 +18,52 @@ from segue.scoring.base import Scorer
 def flip_views(
     scope: Scope, metric: str, *, where: str = "", negative: bool = True, positive: bool = False, most: int = 200
 ) -> list[FlipView]:
-    """Flips of one metric on one slice, at most `most`: negative before positive, critical cases first, then by case id."""
-    pairs = scope.pairs(metric, where, most=None)
+    """Flips of one metric on one slice, at most `most`, as `found_flips` orders them."""
+    return found_flips(scope, metric, (where,) if where else (), negative=negative, positive=positive, most=most).views
+
+
+@dataclass(frozen=True)
+class FoundFlips:
+    """The first flips with their texts, and how many there are in all."""
+
+    views: list[FlipView]
+    n_in_all: int
+
+
+def found_flips(
+    scope: Scope, metric: str, where: Sequence[str], *, negative: bool = True, positive: bool = False, most: int = 200
+) -> FoundFlips:
+    """Flips of one metric on the cases that are in all of these slices.
+
+    Negative before positive; those that held when they were run again first, then those seen once; critical cases first.
+    """
+    pairs = scope.pairs(metric, where[0] if where else "", most=None)
     if pairs is None:
-        return []
+        return FoundFlips([], 0)
     wanted = [(True, False)] * negative + [(False, True)] * positive
-    flips = list(pairs.where(lambda old, new: (old, new) in wanted))
-    flips.sort(key=lambda pair: (not pair.is_newly_failing, not pair.case.critical, pair.case.case_id))
-    return [_view(scope, metric, pair) for pair in flips[:most]]
+
+    def flipped(old: bool | None, new: bool | None) -> bool:
+        return (old, new) in wanted
+
+    others = [
+        frozenset(pair.case.case_id for pair in members.where(flipped)) if members is not None else frozenset()
+        for members in (scope.pairs(metric, one, most=None) for one in where[1:])
+    ]
+    flips = [pair for pair in pairs.where(flipped) if all(pair.case.case_id in members for members in others)]
+    standing = _standings(scope, metric, [pair.case for pair in flips if pair.is_newly_failing])
+    ranks = {True: 0, None: 1, False: 2}
+    flips.sort(
+        key=lambda pair: (
+            not pair.is_newly_failing,
+            ranks[standing.get(pair.case.case_id)],
+            not pair.case.critical,
+            pair.case.case_id,
+        )
+    )
+    return FoundFlips([_view(scope, metric, pair, standing.get(pair.case.case_id)) for pair in flips[:most]], len(flips))
 
 
-def _view(scope: Scope, metric: str, pair: JudgedPair) -> FlipView:
+def _view(scope: Scope, metric: str, pair: JudgedPair, confirmed: bool | None) -> FlipView:
     case = pair.case
     old, new = _score(scope, metric, case, pair.old, is_old=True), _score(scope, metric, case, pair.new, is_old=False)
     names = plan_slices(scope.question.workflow, ()).dimensions or tuple(case.slices)
@@ -44,7 +80,7 @@ def _view(scope: Scope, metric: str, pair: JudgedPair) -> FlipView:
         new_score=new.value if new else None,
         old_reason=(old.reason or None) if old else None,
         new_reason=(new.reason or None) if new else None,
-        confirmed=_confirmed(scope, metric, pair) if pair.is_newly_failing else None,
+        confirmed=confirmed,
         is_critical=case.critical,
     )
 
@@ -57,22 +93,20 @@ def _score(scope: Scope, metric: str, case: Case, exchange: Exchange, *, is_old:
     return next((one for one in scorer.score(case, exchange) if one.name == metric), None)
 
 
-def _confirmed(scope: Scope, metric: str, pair: JudgedPair) -> bool | None:
-    """Whether the flip held over its re-runs on both arms; `None` if it was not run again."""
-    better = {one.name: one.better for one in scope.question.metrics}
-    shares = []
+def _standings(scope: Scope, metric: str, cases: Sequence[Case]) -> dict[str, bool | None]:
+    """Case → whether its flip held over its re-runs on both arms; `None` where it was not run again."""
+    lower = {one.name: one.better == "lower" for one in scope.question.metrics}[metric]
+    by_id = {case.case_id: case for case in cases}
+    shares: list[dict[str, float]] = []
     for arm, is_old in ((scope.old, True), (scope.new, False)):
-        values = [
-            value
-            for exchange in scope.store.iter_exchanges(arm.behaviour, case_ids=[pair.case.case_id])
-            if exchange.repeat >= CONFIRMATION and exchange.reply is not None
-            for value in _values(scope, metric, pair.case, exchange, is_old=is_old)
-        ]
-        if not values:
-            return None
-        mean = sum(values) / len(values)
-        shares.append(1 - mean if better[metric] == "lower" else mean)
-    return shares[0] > 0.5 and shares[1] <= 0.5
+        values: dict[str, list[float]] = {}
+        for exchange in scope.store.iter_exchanges(arm.behaviour, case_ids=list(by_id)):
+            if exchange.repeat >= CONFIRMATION and exchange.reply is not None:
+                found = _values(scope, metric, by_id[exchange.case_id], exchange, is_old=is_old)
+                values.setdefault(exchange.case_id, []).extend(1 - one if lower else one for one in found)
+        shares.append({case_id: sum(some) / len(some) for case_id, some in values.items() if some})
+    old, new = shares
+    return {case_id: old[case_id] > 0.5 >= new[case_id] if case_id in old and case_id in new else None for case_id in by_id}
 
 
 def _values(scope: Scope, metric: str, case: Case, exchange: Exchange, *, is_old: bool) -> Iterator[float]:

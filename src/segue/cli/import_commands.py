@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +12,26 @@ import click
 
 from segue.cli.desk import open_desk
 from segue.cli.groups import CommandGroup
-from segue.cli.options import NEW, Condition, json_option
+from segue.cli.options import NEW, Condition, Role, json_option
 from segue.cli.screen import console, error_console, print_faults, print_json
 from segue.errors import Fault
 
 if TYPE_CHECKING:
+    from segue.cli.desk import Desk
     from segue.imports import ImportSource, ImportSummary, TableMapping
 
     Open = Callable[[Callable[[Fault], None]], ImportSource]
 
 Where = tuple[tuple[str, str], ...]
 SHOWN_FAULTS = 20
+
+
+@dataclass(frozen=True)
+class Started:
+    """The workflow file that an import began, and what there is to say of it."""
+
+    path: Path
+    remarks: tuple[str, ...]
 
 
 @click.group("import", cls=CommandGroup)
@@ -49,6 +57,14 @@ def import_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--strict", is_flag=True, help="Fail if any record cannot be read (the readable ones are kept all the same)."
+        ),
+        click.option(
+            "--role",
+            "roles",
+            multiple=True,
+            type=Role(),
+            metavar="LABELER=ROLE",
+            help="Who a labeler is: human, judge or rule. Default: the word before the colon of its name.",
         ),
         json_option,
     )
@@ -102,7 +118,11 @@ def promptfoo(paths: tuple[Path, ...], where: Where, slices: tuple[str, ...], **
     """From results of `promptfoo eval -o results.json` (version 3), into WORKFLOW."""
     from segue.imports import read_promptfoo
 
-    _run(lambda report: read_promptfoo(list(paths), report=report, where=dict(where) or None, slices=slices or None), options)
+    _run(
+        lambda report: read_promptfoo(list(paths), report=report, where=dict(where) or None, slices=slices or None),
+        options,
+        slices,
+    )
 
 
 @import_command.command("inspect")
@@ -124,16 +144,17 @@ def inspect(
             list(paths), report=report, where=dict(where) or None, releases=releases or None, slices=slices or None
         ),
         options,
+        slices,
     )
 
 
-def _run(open_source: Open, options: dict[str, Any]) -> None:
+def _run(open_source: Open, options: dict[str, Any], slices: tuple[str, ...] = ()) -> None:
     from segue.imports import ImportProgress, ingest
 
     faults: list[Fault] = []
     screen = error_console()
     workflow: str = options["workflow"]
-    with open_desk() as desk, screen.status("Reading …") as status:
+    with open_desk(is_bulk=True) as desk, screen.status("Reading …") as status:
 
         def progressed(step: ImportProgress) -> None:
             status.update(f"{step.stage}: {step.done:,} stored")
@@ -146,17 +167,23 @@ def _run(open_source: Open, options: dict[str, Any]) -> None:
             author=desk.author,
             at=desk.now(),
             progress=progressed,
+            roles=dict(options["roles"]),
         )
+        faults += _missing_slices(desk, summary, slices)
         started = _start_workflow(desk.workspace.root, workflow, options["suite"], summary)
+        offered = _next_step(desk, workflow, list(summary.bundle_labels.values()))
     if options["as_json"]:
-        print_json({**summary.as_json(), "faults": [fault.as_json() for fault in faults]})
+        written = None if started is None else {"path": str(started.path), "remarks": list(started.remarks)}
+        print_json({**summary.as_json(), "workflow": written, "faults": [fault.as_json() for fault in faults]})
     else:
-        _print(summary, faults, workflow, started)
-    if faults and options["strict"]:
+        _print(summary, faults, started, offered)
+        if started is None and options["roles"]:
+            error_console().print(f"workflows/{workflow}/workflow.yaml stays as it is: write role: there, at its scorers.")
+    if options["strict"] and any(fault.severity == "error" for fault in faults):
         raise SystemExit(1)
 
 
-def _print(summary: ImportSummary, faults: list[Fault], workflow: str, started: Path | None) -> None:
+def _print(summary: ImportSummary, faults: list[Fault], started: Started | None, offered: list[str]) -> None:
     out = console()
     for line in summary.lines():
         out.print(line, markup=False, soft_wrap=True)
@@ -165,49 +192,64 @@ def _print(summary: ImportSummary, faults: list[Fault], workflow: str, started: 
     if faults:
         print_faults(error_console(), faults[:SHOWN_FAULTS])
         more = f" The first {SHOWN_FAULTS} are shown; --json lists all." if len(faults) > SHOWN_FAULTS else ""
-        error_console().print(f"{len(faults):,} records could not be read; the rest is kept.{more}", style="yellow")
+        if lost := sum(fault.severity == "error" for fault in faults):
+            records = "1 record" if lost == 1 else f"{lost:,} records"
+            more = f"{records} could not be read; the rest is kept.{more}"
+        if more:
+            error_console().print(more.strip(), style="yellow")
     if started is not None:
-        out.print(f"\nWritten: {started}", markup=False, soft_wrap=True)
-        out.print("It scores by the labels that came along; read it before you trust it.")
-    labels = list(summary.bundle_labels.values())
-    if len(labels) >= 2:
-        out.print("\nNext, with the release that serves now as the incumbent:")
-        names = [shlex.quote(one) for one in (workflow, *labels[:2])]
-        out.print(f"  segue compare {names[0]} --incumbent {names[1]} --candidate {names[2]}", markup=False, soft_wrap=True)
+        out.print(f"\nWritten: {started.path}", markup=False, soft_wrap=True)
+        for remark in started.remarks:
+            out.print(remark, markup=False, soft_wrap=not out.is_terminal)
+        out.print("Read it before you trust it.")
+    for line in offered:
+        out.print(line, markup=False, soft_wrap=True)
 
 
-def _start_workflow(root: Path, workflow: str, suite: str, summary: ImportSummary) -> Path | None:
+def _missing_slices(desk: Desk, summary: ImportSummary, slices: tuple[str, ...]) -> list[Fault]:
+    """A key of the metadata that was asked for and that no case has: most likely it is called otherwise."""
+    there = {name for row in desk.store.iter_case_rows(summary.suite.digest) for name in row.slices} if slices else set()
+    return [
+        Fault(f"No case has '{key}' in its metadata, so it is no slice.", "Correct --slices.", severity="warning")
+        for key in slices
+        if key not in there
+    ]
+
+
+def _next_step(desk: Desk, workflow: str, labels: list[str]) -> list[str]:
+    """What to type next: the workflow's incumbent against what came along; else two of the releases."""
+    from segue.errors import SegueError
+
+    try:
+        incumbent = desk.workspace.load_workflow(workflow).incumbent
+    except SegueError:
+        incumbent = None  # what is wrong with the file is the check's to say
+    known = {*labels, *desk.store.labels(workflow)}
+    if incumbent in known:
+        others = [one for one in labels if one != incumbent]
+        if not others:
+            return []
+        return ["\nNext:", f"  segue compare {shlex.quote(workflow)} --candidate {shlex.quote(others[0])}"]
+    if len(labels) < 2:
+        return []
+    names = [shlex.quote(one) for one in (workflow, *labels[:2])]
+    return [
+        "\nNext, with the release that serves now as the incumbent:",
+        f"  segue compare {names[0]} --incumbent {names[1]} --candidate {names[2]}",
+    ]
+
+
+def _start_workflow(root: Path, workflow: str, suite: str, summary: ImportSummary) -> Started | None:
     """A first `workflow.yaml` where there is none: it reads the labels that were imported."""
+    from segue.imports.first_workflow import first_workflow
+
     path = root / "workflows" / workflow / "workflow.yaml"
     if path.exists():
         return None
-    labelers = sorted({labeler for release in summary.releases for labeler in release.labels})
-    lines = [f"description: Imported results of {workflow}."]
-    lines += [f"suite: {json.dumps(suite)}"] if suite != "main" else []
-    lines.append("scorers:")
-    names: list[str] = []
-    for labeler in labelers:
-        names.append(_metric_name(labeler, names))
-        lines += [f"  - name: {names[-1]}", "    type: recorded_label", f"    labeler: {json.dumps(labeler)}"]
-        lines.append("    # Labels that are not numbers from 0 to 1 need a map, for example:  map: {right: 1, wrong: 0}")
-    if not names:
-        lines += [
-            "  # No labels came along. Choose a scorer (docs/scorers.md), for example:",
-            "  - name: correct",
-            "    type: exact",
-        ]
-    lines += ["gate:", f"  primary: [{(names or ['correct'])[0]}]", ""]
+    first = first_workflow(workflow, suite, summary)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines), encoding="utf-8")
-    return path
-
-
-def _metric_name(labeler: str, taken: Sequence[str]) -> str:
-    """A labeler as the name of its metric: lower-case letters, digits and `_`, like no other."""
-    name = re.sub(r"[^a-z0-9]+", "_", labeler.lower()).strip("_") or "label"
-    name = name if name[0].isalpha() else f"label_{name}"
-    alike = sum(one == name or one.startswith(f"{name}_") for one in taken)
-    return f"{name}_{alike + 1}" if name in taken else name
+    path.write_text(first.text, encoding="utf-8")
+    return Started(path, first.remarks)
 
 
 def _mapping(path: Path | None) -> TableMapping:

@@ -64,6 +64,26 @@ class Condition(click.ParamType[tuple[str, str]]):
         return name, wanted
 
 
+class Role(click.ParamType[tuple[str, str]]):
+    """`LABELER=ROLE`: whether people, a judge model or a rule gave these labels."""
+
+    name = "labeler=role"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        from segue.scoring.label_roles import ROLES
+
+        if isinstance(value, tuple):
+            return value
+        labeler, _, role = str(value).rpartition("=")
+        if not labeler or role not in ROLES:
+            self.fail(
+                f"{str(value)[:80]!r} is no LABELER=ROLE, with one of {', '.join(ROLES)}. For example: --role ada=human",
+                param,
+                ctx,
+            )
+        return labeler, role
+
+
 class Money(click.ParamType[float]):
     """An amount in US dollars: `5usd`, `$5`, `0.50`. Becomes millionths of a dollar."""
 

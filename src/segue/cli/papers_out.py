@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segue.cli.screen import error_console
+from segue.cli.streams import write_out
 from segue.errors import InputError
 
 if TYPE_CHECKING:
     from segue.evals.session import Request, Session
     from segue.gates.report import Report
+
+STANDARD_OUTPUT = Path("-")
 
 
 def write_html(session: Session, request: Request, report: Report, path: Path) -> None:
@@ -35,7 +38,7 @@ def write_markdown(report: Report, path: Path) -> None:
 def require_place(*paths: Path | None) -> None:
     """`InputError` where a file could not be written, told before anything is paid for."""
     for path in paths:
-        if path is None:
+        if path is None or path == STANDARD_OUTPUT:
             continue
         if path.is_dir():
             raise InputError(f"{path} cannot be written: it is a folder.", fix="Name a file in it.")
@@ -47,7 +50,10 @@ def require_place(*paths: Path | None) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file and say so. `InputError` names a place that cannot be written."""
+    """Write a file and say so; `-` is standard output. `InputError` names a place that cannot be written."""
+    if path == STANDARD_OUTPUT:
+        write_out(text.removesuffix("\n"))
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

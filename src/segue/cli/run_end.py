@@ -30,6 +30,12 @@ LOOKED_AT = 500
 
 def say_failures(screen: Console, store: Store, outcome: Outcome) -> None:
     """Name what providers said instead of a reply, the commonest first: a verdict alone sends people to look for it."""
+    judging = outcome.judging.failures
+    if judging:
+        calls = "1 question" if judging.total() == 1 else f"{judging.total():,} questions"
+        screen.print(f"{calls} to a judge failed; what they were about has no verdict:", style="yellow")
+        for reason, times in judging.most_common(SHOWN):
+            screen.print(f"  {times:,} × {printable_line(reason, 300)}", markup=False)
     if not outcome.progress.failed:
         return
     for arm in (outcome.report.incumbent, outcome.report.candidate):
@@ -47,6 +53,26 @@ def say_failures(screen: Console, store: Store, outcome: Outcome) -> None:
             screen.print(f"  {times:,} × {reason}", markup=False)
         if len(reasons) > SHOWN:
             screen.print(f"  and {len(reasons) - SHOWN} other reasons")
+
+
+def say_spent(screen: Console, outcome: Outcome) -> None:
+    """The bill of the run, calls and judges apart."""
+    from segue.cli.evaluation import money
+
+    spent = outcome.spent
+    parts = [
+        f"{money(cost)} on {number:,} {noun}{'' if number == 1 else 's'}"
+        for number, cost, noun in (
+            (spent.calls, spent.calls_microusd, "call"),
+            (spent.judge_calls, spent.judging_microusd, "judge call"),
+        )
+        if number
+    ]
+    total = f"; {money(spent.total_microusd)} in all" if len(parts) > 1 else ""
+    unknown = f"; {spent.unpriced:,} of them without a known price" if spent.unpriced else ""
+    before = outcome.earlier.total_microusd
+    earlier = f"; {money(before)} before, in runs that were not finished" if before else ""
+    screen.print(f"Spent: {' and '.join(parts) or 'nothing'}{total}{unknown}{earlier}.", style="dim", markup=False)
 
 
 def require_results(store: Store, prepared: Prepared) -> None:

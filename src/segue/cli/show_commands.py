@@ -68,18 +68,20 @@ def verdict_of(workflow: str, verdict: str | None, details: bool, as_json: bool)
 
 @show_command.command("flips")
 @click.argument("workflow", type=NAME)
-@click.option("--slice", "where", default="", metavar="SLICE=VALUE", help="Only flips of this slice.")
+@click.option(
+    "--slice", "where", multiple=True, metavar="SLICE=VALUE", help="Only flips of this slice; of several, of cases in all."
+)
 @click.option("--metric", type=NAME, help="Flips of this metric. Default: the first primary one.")
 @click.option("--verdict", type=NAME, help="Of this verdict. Default: the latest.")
 @click.option("--positive", is_flag=True, help="Wrong before, right now, instead of the other way.")
 @click.option("--limit", type=click.IntRange(1, 10_000), metavar="N", default=10, show_default=True, help="How many to show.")
 @json_option
 def flips(
-    workflow: str, where: str, metric: str | None, verdict: str | None, positive: bool, limit: int, as_json: bool
+    workflow: str, where: tuple[str, ...], metric: str | None, verdict: str | None, positive: bool, limit: int, as_json: bool
 ) -> None:
     """Show answer flips of WORKFLOW side by side, word by word: right before, wrong now."""
     from segue.cli.evaluation import open_session
-    from segue.cli.flip_views import flip_views
+    from segue.cli.flip_views import found_flips
     from segue.gates.report import plain
     from segue.papers.terminal_flips import print_flips
 
@@ -91,27 +93,28 @@ def flips(
         known = [one.name for one in scope.question.metrics if one.is_bounded]
         if name not in known:
             raise NotFoundError.naming("metric", name, known, fix=_details_of(workflow))
-        if where and where not in {one.where for one in report.findings}:
-            slices = {one.where for one in report.findings if one.where}
-            raise NotFoundError.naming("slice", where, slices, fix=_details_of(workflow))
+        slices = {one.where for one in report.findings if one.where}
+        for one in where:
+            if one not in slices:
+                raise NotFoundError.naming("slice", one, slices, fix=_details_of(workflow))
         if not scope.has_scores(name):
             raise NotFoundError(
                 f"No score of {name} as its scorer is set up now: it was changed after this verdict.",
                 fix=f"Judge again: segue compare {workflow} --candidate {report.candidate.label}",
             )
-        views = flip_views(scope, name, where=where, negative=not positive, positive=positive, most=limit)
+        found = found_flips(scope, name, where, negative=not positive, positive=positive, most=limit)
     if as_json:
-        print_json([plain(view) for view in views])
+        print_json([plain(view) for view in found.views])
         return
-    if not views:
+    if not found.views:
         kind = "positive" if positive else "negative"
-        error_console().print(f"No {kind} flip of {name}{' on ' + where if where else ''}.", markup=False)
+        error_console().print(f"No {kind} flip of {name}{' on ' + ' and '.join(where) if where else ''}.", markup=False)
         for line in _other_flips(report, workflow, name, positive=positive):
             error_console().print(line, markup=False)
         return
-    print_flips(views, console(), most=None)
-    if len(views) == limit:
-        error_console().print(f"The first {limit} are shown; --limit shows more.", style="dim")
+    print_flips(found.views, console(), most=None, n_in_all=found.n_in_all)
+    if len(found.views) < found.n_in_all:
+        error_console().print("--limit shows more.", style="dim")
 
 
 def _other_flips(report: Report, workflow: str, metric: str, *, positive: bool) -> Iterator[str]:
@@ -179,7 +182,9 @@ def _failure(exchange: Exchange) -> str:
 @click.argument("workflow", type=NAME)
 @click.argument("verdict", required=False, type=NAME)
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one self-contained HTML file.")
-@click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write a summary for a pull request.")
+@click.option(
+    "--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write a summary for a pull request; - prints it."
+)
 @json_option
 def report_command(workflow: str, verdict: str | None, html: Path | None, markdown: Path | None, as_json: bool) -> None:
     """Write a stored verdict of WORKFLOW (default: the latest) as HTML or Markdown; without either, print the Markdown."""
@@ -196,7 +201,7 @@ def report_command(workflow: str, verdict: str | None, html: Path | None, markdo
     if as_json:
         print_json({"verdict": digest, **report.as_json()})
     elif html is None and markdown is None:
-        write_out(render_markdown(report))
+        write_out(render_markdown(report).removesuffix("\n"))
 
 
 def request_of(report: Report) -> Request:

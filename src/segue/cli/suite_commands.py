@@ -74,10 +74,16 @@ def stats(workflow: str, suite: str | None, as_json: bool) -> None:
     if not found.thin:
         screen.print("\nNothing is thin: every task, slice and kind has enough cases.", style="green")
         return
-    screen.print(
-        f"\n[bold]What is thin[/] (to see a drop of {100 * found.drop:g} points takes about {found.needed_for_drop:,} cases "
-        f"a slice, if {100 * found.churn:g} % of the cases change sides)"
-    )
+    sizes = [
+        f"{100 * drop:g} points {where} takes about {needed:,} cases"
+        for where, drop, needed in (
+            ("in total", found.total_drop, found.needed_in_total),
+            ("on a slice", found.drop, found.needed_for_drop),
+        )
+        if needed is not None
+    ]
+    told = f" (to see a drop of {', of '.join(sizes)}, if {100 * found.churn:g} % of the cases change sides)" if sizes else ""
+    screen.print(f"\n[bold]What is thin[/]{told}")
     for one in found.thin:
         print_indented(screen, escape(printable(one.sentence())), 4, "•")
 

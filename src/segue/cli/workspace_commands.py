@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,9 @@ from segue.cli.desk import utc_now
 from segue.cli.options import NEW, json_option
 from segue.cli.screen import console, print_faults, print_json
 from segue.errors import Fault, SegueError
+
+if TYPE_CHECKING:
+    from segue.store.base import CaseRow, Store
 
 
 @click.command("init")
@@ -50,11 +54,10 @@ def check_command(folder: Path | None, as_json: bool) -> None:
     from segue.workspace import check_workspace, find_workspace
 
     root = find_workspace(folder or Path.cwd())
-    with _stored_bundles(root) as (resolve, trouble):
-        faults = [
-            *check_workspace(root, os.environ, resolve=resolve, today=date.fromisoformat(utc_now()[:10])),
-            *trouble,
-        ]
+    with _stored(root) as (stored, trouble):
+        today = date.fromisoformat(utc_now()[:10])
+        resolve, suite = (stored.bundle, stored.suite) if stored is not None else (None, None)
+        faults = [*check_workspace(root, os.environ, resolve=resolve, stored_suite=suite, today=today), *trouble]
     errors = [fault for fault in faults if fault.severity == "error"]
     warnings = len(faults) - len(errors)
     if as_json:
@@ -71,11 +74,8 @@ def check_command(folder: Path | None, as_json: bool) -> None:
 
 
 @contextmanager
-def _stored_bundles(root: Path) -> Iterator[tuple[Callable[[str, str], str | None] | None, list[Fault]]]:
-    """What the store knows of a bundle by label or digest, and a warning where there is a store that cannot be asked.
-
-    `None` where there is no store yet.
-    """
+def _stored(root: Path) -> Iterator[tuple[_Stored | None, list[Fault]]]:
+    """What the store knows, `None` where there is no store yet; and a warning where there is one that cannot be asked."""
     from segue.store import open_store
     from segue.workspace import load_workspace
 
@@ -93,20 +93,32 @@ def _stored_bundles(root: Path) -> Iterator[tuple[Callable[[str, str], str | Non
     except SegueError as error:
         yield None, [Fault(error.what, error.fix, file="segue.yaml", path="state", severity="warning")]
         return
-    known: dict[tuple[str, str], str | None] = {}
-
-    def resolve(workflow: str, ref: str) -> str | None:
-        if (workflow, ref) not in known:
-            try:
-                known[workflow, ref] = store.find_bundle(workflow, ref).bundle.digest
-            except SegueError:
-                known[workflow, ref] = None
-        return known[workflow, ref]
-
     try:
-        yield resolve, []
+        yield _Stored(store), []
     finally:
         store.close()
+
+
+class _Stored:
+    """Bundles and suites of the store, by the names that files give them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[tuple[str, str], str | None] = {}
+
+    def bundle(self, workflow: str, ref: str) -> str | None:
+        """The digest of a bundle, by label or digest."""
+        if (workflow, ref) not in self._known:
+            try:
+                self._known[workflow, ref] = self._store.find_bundle(workflow, ref).bundle.digest
+            except SegueError:
+                self._known[workflow, ref] = None
+        return self._known[workflow, ref]
+
+    def suite(self, workflow: str, name: str) -> Iterable[CaseRow] | None:
+        """The cases of the latest suite of this name."""
+        found = [one for one in self._store.list_suites(workflow) if name in (one.name, one.digest)]
+        return self._store.iter_case_rows(found[-1].digest) if found else None
 
 
 def _counted(n: int, noun: str) -> str:

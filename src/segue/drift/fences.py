@@ -21,6 +21,8 @@ class Fence:
 
 def find_fences(text: str, limit: int = 200) -> tuple[Fence, ...]:
     """The fenced blocks of `text` in order, at most `limit`. An unclosed one runs to the end of the text."""
+    if "```" not in text and "~~~" not in text:
+        return ()
     fences: list[Fence] = []
     position = 0
     while len(fences) < limit:

@@ -23,6 +23,7 @@ TRAITS: tuple[str, ...] = (
 """Every trait a fingerprint answers yes or no to, in the order people are shown them."""
 
 _QUOTES = (('"', '"'), ("'", "'"), ("`", "`"), ("“", "”"), ("‘", "’"), ("«", "»"), ("„", "“"), ("»", "«"), ("「", "」"))
+_OPENING_QUOTES = frozenset(opening for opening, _ in _QUOTES)
 _MAX_STRINGS = 4000
 _Span = tuple[int, int]
 
@@ -97,6 +98,8 @@ class FormatFingerprint:
 def strip_quotes(text: str) -> str | None:
     """`text` without the pair of quotes around all of it, or None if it has none."""
     body = text.strip()
+    if body[:1] not in _OPENING_QUOTES:
+        return None
     for opening, closing in _QUOTES:
         if len(body) > 2 and body.startswith(opening) and body.endswith(closing):
             inner = body[len(opening) : -len(closing)]
@@ -163,6 +166,8 @@ def fingerprint(reply: Reply, *, prompt_language: str | None = None) -> FormatFi
         prose = ""
     script = language.dominant_script(prose)
     has_unclosed_fence = bool(blocks) and not blocks[-1].is_closed
+    # A reply that calls a tool acts; its words beside the call neither refuse nor withhold.
+    refuses, withholds = (False, False) if reply.tool_calls else refusal.read_opening(text)
     return FormatFingerprint(
         shape=shape.measure_shape(text, blocks),
         json=form,
@@ -178,8 +183,8 @@ def fingerprint(reply: Reply, *, prompt_language: str | None = None) -> FormatFi
         is_empty=not (text.strip() or reply.tool_calls or reply.refusal),
         is_cut_by_length=reply.finish_reason == "length",
         is_unbalanced=has_unclosed_fence or form == "truncated",
-        is_refusal=refusal.is_refusal(reply),
-        is_non_answer=not reply.tool_calls and refusal.detect_non_answer(text),
+        is_refusal=refuses or refusal.is_declared_refusal(reply),
+        is_non_answer=withholds,
         script=script,
         language=language.guess_language(prose, script),
         prompt_language=prompt_language,

@@ -7,7 +7,7 @@ a script of their own. Pure; reads a bounded sample.
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 
 _SAMPLE = 4000
 _MIN_HITS = 3  # of two letters or more: "a", "o" and "i" are variables too
@@ -27,6 +27,8 @@ _SCRIPTS: tuple[tuple[str, str], ...] = (
     ("hangul", "가-힯ᄀ-ᇿ"),
 )
 _SCRIPT_PATTERNS = tuple((name, re.compile(f"[{letters}]")) for name, letters in _SCRIPTS)
+_ASCII = re.compile(r"[\x00-\x7f]+")
+_ASCII_LETTER = re.compile(r"[A-Za-z]")
 _SCRIPT_LANGUAGE = {"greek": "el", "hebrew": "he", "thai": "th", "hangul": "ko"}
 
 _STOP_WORDS: dict[str, str] = {
@@ -81,12 +83,19 @@ for _language, _words in _STOP_WORDS.items():
     for _one in sorted(set(_words.split())):
         _LANGUAGES_OF[_one] = (*_LANGUAGES_OF.get(_one, ()), _language)
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+_SHARES = 27_720
+"""A word's weight in whole numbers: divisible by every number of languages up to twelve, so that sums are exact."""
 
 
 def dominant_script(text: str) -> str | None:
     """The script most letters of a sample are in, or None without letters. Kana and han together are `kana`."""
     sample = text[:_SAMPLE]
-    counts = {name: len(pattern.findall(sample)) for name, pattern in _SCRIPT_PATTERNS}
+    if sample.isascii():
+        return "latin" if _ASCII_LETTER.search(sample) else None
+    # Most characters of most texts are ASCII: they are counted once and left out of the ten counts.
+    others = _ASCII.sub("", sample)
+    counts = {name: len(pattern.findall(others)) for name, pattern in _SCRIPT_PATTERNS}
+    counts["latin"] += len(_ASCII_LETTER.findall(sample))
     if counts["kana"] and counts["kana"] * 10 >= counts["han"]:
         counts["kana"] += counts.pop("han")
     name, count = max(counts.items(), key=lambda item: item[1])
@@ -104,22 +113,22 @@ def guess_language(text: str, script: str | None = None) -> str | None:
         return "zh" if len(text.strip()) >= _MIN_HITS else None
     if script in _SCRIPT_LANGUAGE:
         return _SCRIPT_LANGUAGE[script]
-    words = [word.casefold() for word in _WORD.findall(text[:_SAMPLE].replace("’", "'"))]
-    if not words:
-        return None
-    weights: defaultdict[str, float] = defaultdict(float)
-    hits: Counter[str] = Counter()
+    words = _WORD.findall(text[:_SAMPLE].replace("’", "'"))
+    weights: dict[str, int] = {}
+    hits: dict[str, int] = {}
     for word, count in Counter(words).items():
-        languages = _LANGUAGES_OF.get(word, ())
+        word = word.casefold()
+        languages = _LANGUAGES_OF.get(word)
+        if languages is None:
+            continue
+        weight = count * (_SHARES // len(languages))
         for language in languages:
-            weights[language] += count / len(languages)
-            hits[language] += count if len(word) > 1 else 0
-    ranked = sorted(weights, key=lambda one: -weights[one])
-    if not ranked:
+            weights[language] = weights.get(language, 0) + weight
+            if len(word) > 1:
+                hits[language] = hits.get(language, 0) + count
+    if not weights:
         return None
-    first = ranked[0]
-    if hits[first] < _MIN_HITS or hits[first] < _MIN_SHARE * len(words):
+    first, *others = sorted(weights, key=lambda one: -weights[one])[:2]
+    if hits.get(first, 0) < max(_MIN_HITS, _MIN_SHARE * len(words)):
         return None
-    if len(ranked) > 1 and weights[first] < _LEAD * weights[ranked[1]]:
-        return None
-    return first
+    return None if others and weights[first] < _LEAD * weights[others[0]] else first

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 from segue.drift.output import output_text
-from segue.drift.refusal_phrases import DISCLAIMERS, NON_ANSWERS, REFUSALS, STEMS, TURN
+from segue.drift.refusal_phrases import DISCLAIMERS, NON_ANSWER_STEMS, NON_ANSWERS, REFUSALS, STEMS, TURN
 from segue.model import Reply
 
 OPENING = 420
@@ -23,7 +23,7 @@ def _any_of(phrases: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{phrase})" for phrase in phrases))
 
 
-_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "“": '"', "”": '"'})
+_TYPEWRITTEN = (("’", "'"), ("‘", "'"), ("ʼ", "'"), ("´", "'"), ("“", '"'), ("”", '"'))
 _MARKUP = re.compile(r"[*_#>~]+")
 _BLANKS = re.compile(r"\s+")
 _REFUSALS = {language: _any_of(phrases) for language, phrases in REFUSALS.items()}
@@ -34,16 +34,29 @@ _OPTION = re.compile(r"\([a-z]\)")
 
 
 def _opening(text: str) -> str:
-    start = text.lstrip()[: OPENING * 2].translate(_APOSTROPHES).casefold()
+    start = text.lstrip()[: OPENING * 2].replace("`", "'")
+    if not start.isascii():
+        for sign, plain in _TYPEWRITTEN:
+            start = start.replace(sign, plain)
+    start = start.casefold()
     return _BLANKS.sub(" ", _MARKUP.sub("", start)).strip()[:OPENING]
 
 
 def _refuses(opening: str) -> bool:
     for language, stems in STEMS.items():
-        if any(stem in opening for stem in stems) and _REFUSALS[language].search(opening):
-            return True
+        for stem in stems:
+            if stem in opening:
+                if _REFUSALS[language].search(opening):
+                    return True
+                break
     is_disclaimed = ("ai" in opening or "language model" in opening) and _DISCLAIMER.search(opening)
     return bool(is_disclaimed) and _TURN.search(opening) is None
+
+
+def _withholds(opening: str) -> bool:
+    if not any(stem in opening for stem in NON_ANSWER_STEMS) or _NON_ANSWER.search(opening) is None:
+        return False
+    return not (_TURN.search(opening) or _OPTION.search(opening))
 
 
 def detect_refusal(text: str) -> bool:
@@ -54,13 +67,21 @@ def detect_refusal(text: str) -> bool:
 def detect_non_answer(text: str) -> bool:
     """Whether the opening of `text` declines to commit itself and does not go on to an answer; False for a refusal."""
     opening = _opening(text)
-    if _NON_ANSWER.search(opening) is None or _TURN.search(opening) or _OPTION.search(opening):
-        return False
-    return not _refuses(opening)
+    return _withholds(opening) and not _refuses(opening)
+
+
+def read_opening(text: str) -> tuple[bool, bool]:
+    """Whether `text` refuses, and whether it is a non-answer: `detect_refusal` and `detect_non_answer` in one reading."""
+    opening = _opening(text)
+    refuses = _refuses(opening)
+    return refuses, not refuses and _withholds(opening)
 
 
 def is_refusal(reply: Reply) -> bool:
     """Whether a reply refuses: the provider says so, or its text does and no tool was called."""
-    if reply.refusal is not None or reply.finish_reason == "refusal":
-        return True
-    return not reply.tool_calls and detect_refusal(output_text(reply))
+    return is_declared_refusal(reply) or (not reply.tool_calls and detect_refusal(output_text(reply)))
+
+
+def is_declared_refusal(reply: Reply) -> bool:
+    """Whether the provider says that the reply is a refusal."""
+    return reply.refusal is not None or reply.finish_reason == "refusal"

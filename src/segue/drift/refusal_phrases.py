@@ -248,3 +248,10 @@ NON_ANSWERS = (
     r"\b(?:es subjetivo|depende de (?:cada|la) persona|dipende dalla(?: singola)? persona|è soggettivo|é subjetivo)\b",
 )
 """How an answer declines to commit itself. English mostly: recordings in other languages are too few to learn from."""
+
+NON_ANSWER_STEMS = (
+    *("subjective", "personal", "depend", "vary", "varies", "is no ", "'s no ", "not enough", "insufficient"),
+    *("be determined", "be answered", "be known", "be generali", "be provided"),
+    *("subjektiv", "hängt von", "dépend", "subjectif", "subjetivo", "dipende", "soggettivo"),
+)
+"""Each of `NON_ANSWERS` needs one of these: cheap to look for, and most texts have none."""

@@ -1,5 +1,6 @@
 """Running an eval and comparing its two arms: from bundles, suites and stored exchanges to a report.
 
-`estimate` says what a run will cost; `run` asks the models, safely interruptible; `scoring_pass` scores what is stored;
-`compare` walks both arms and judges; `causes` looks for a mechanical reason behind new failures.
+`session` puts the stages in order: `preparing` resolves what was asked for, `forecast` says what it may cost, `asking` leads
+the run (`plan`, `run`), `judging` lets judges and commands score (`scoring_pass`, `pair_pass`, `judge_calls`), `compare` walks
+both arms and judges, `insights` looks behind the numbers.
 """

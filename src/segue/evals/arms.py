@@ -14,20 +14,27 @@ from segue.providers.base import Provider
 from segue.providers.catalogue import is_floating_alias, retirement, vendor_of
 from segue.scoring.base import AsyncScorer, Scorer
 from segue.scoring.context import ScoringContext
-from segue.scoring.registry import build_scorers
+from segue.scoring.pairs import LimitedPairScorer, PairScorer
+from segue.scoring.registry import build_pair_scorers, build_scorers
 from segue.store.base import CaseRow, Store
 from segue.workspace import Workspace
+
+AnyScorer = Scorer | AsyncScorer | PairScorer
 
 
 @dataclass(frozen=True)
 class PreparedArm:
-    """A named bundle with the scorers of its workflow, built with this arm's labels."""
+    """A named bundle with the scorers of its workflow, built with this arm's labels.
+
+    `pair` are the behaviours of the incumbent and the candidate: what compares the two belongs to both.
+    """
 
     named: NamedBundle
     arm: Arm
-    scorers: tuple[Scorer | AsyncScorer, ...]
+    scorers: tuple[AnyScorer, ...]
     context: ScoringContext
     suite: str = ""
+    pair: tuple[str, str] = ("", "")
 
     @property
     def behaviour(self) -> str:
@@ -39,14 +46,17 @@ class PreparedArm:
         """The keys of the scorers' scores."""
         return tuple(self.key_of(scorer) for scorer in self.scorers)
 
-    def key_of(self, scorer: Scorer | AsyncScorer) -> str:
-        """What its scores are kept under: who scored, and against which expectations.
+    def key_of(self, scorer: AnyScorer) -> str:
+        """What its scores are kept under: who scored, and against which expectations; and which two were compared.
 
-        A score is made from a case's reference too, so scores of one version of a suite say nothing of the next.
+        A score is made from a case's reference too, so scores of one version of a suite say nothing of the next. What a judge
+        was asked and paid for is remembered apart (`judge_calls`), whatever the suite.
         """
+        if isinstance(scorer, PairScorer):
+            return digest_of([scorer.identity.digest, self.suite, *self.pair])
         return digest_of([scorer.identity.digest, self.suite])
 
-    def scorer_of(self, metric: str) -> Scorer | AsyncScorer | None:
+    def scorer_of(self, metric: str) -> AnyScorer | None:
         """Who gives a metric."""
         return next((one for one in self.scorers if metric in {given.name for given in one.metrics}), None)
 
@@ -59,7 +69,9 @@ class Bench:
     store: Store
     providers: Mapping[str, Provider]
 
-    def prepare(self, workflow: Workflow, named: NamedBundle, *, suite: str, contract: Contract | None) -> PreparedArm:
+    def prepare(
+        self, workflow: Workflow, named: NamedBundle, *, suite: str, contract: Contract | None, pair: tuple[str, str]
+    ) -> PreparedArm:
         """Build the scorers of one arm. `InputError` carries every fault of the scorers' settings."""
         context = ScoringContext(
             workflow_dir=self.workspace.folder(workflow.name),
@@ -68,7 +80,12 @@ class Bench:
             providers=self.providers,
             environ=self.workspace.environ,
         )
-        return PreparedArm(named, self.describe(named), tuple(build_scorers(workflow, context=context)), context, suite)
+        pairs = (
+            LimitedPairScorer(one, spec.when) if spec.when else one
+            for spec, one in build_pair_scorers(workflow, context=context)
+        )
+        scorers = (*build_scorers(workflow, context=context), *pairs)
+        return PreparedArm(named, self.describe(named), scorers, context, suite, pair)
 
     def describe(self, named: NamedBundle) -> Arm:
         """The arm as reports show it, with what is known of its model's future."""
@@ -97,8 +114,8 @@ def vendor_of_entry(entry: Mapping[str, Json]) -> str | None:
     return vendor_of(address) if isinstance(address, str) else str(kind)
 
 
-def metrics_of(scorers: Sequence[Scorer | AsyncScorer]) -> tuple[Metric, ...]:
-    """All metrics, in the order the workflow declares their scorers."""
+def metrics_of(scorers: Sequence[AnyScorer]) -> tuple[Metric, ...]:
+    """All metrics, in the order the workflow declares their scorers; those that compare the arms come last."""
     return tuple(metric for scorer in scorers for metric in scorer.metrics)
 
 

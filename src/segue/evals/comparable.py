@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from segue.errors import Fault, InputError, NotComparableError, NotFoundError
-from segue.evals.arms import PreparedArm, spec_of
+from segue.evals.arms import AnyScorer, PreparedArm, spec_of
 from segue.evals.plan import Price
 from segue.model import Usage, Workflow
-from segue.scoring.base import AsyncScorer, Scorer
 from segue.store.base import Store
 
 ASKED_TYPES = ("judge", "pairwise")
@@ -26,7 +25,7 @@ def require_same_ruler(old: PreparedArm, new: PreparedArm) -> None:
         raise NotComparableError("The two arms were not measured with the same ruler.", faults=faults)
 
 
-def _difference(before: Scorer | AsyncScorer, after: Scorer | AsyncScorer) -> str:
+def _difference(before: AnyScorer, after: AnyScorer) -> str:
     one, two = before.identity, after.identity
     if one.version != two.version:
         return f"version {one.version} and {two.version}"
@@ -83,6 +82,11 @@ def _judges(store: Store, workflow: Workflow, old: PreparedArm, new: PreparedArm
                 f"The outputs of {silent[0].named.label} were not judged by the judge '{name}' as it is set up now; the other "
                 "arm's were. Another judge or rubric is another ruler.",
                 "Judge both alike: segue eval asks the judge for what is missing.",
+            )
+        elif silent and name in gated and before.identity.type == "pairwise" and old.behaviour == new.behaviour:
+            raise InputError(
+                f"The judge '{name}' gates {workflow.name} and compares two bundles: of two runs of one it has nothing to say.",
+                fix="Gate on another metric to see a bundle's noise, or compare two bundles.",
             )
         elif silent and name in gated:
             raise InputError(

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from segue.evals.amounts import AMOUNTS, Amounts, CostOf
+from segue.evals.pair_pass import compared_alone
 from segue.evals.slicing import CaseFilter, SlicePlan, plan_slices
 from segue.evals.walk import ArmRef, WalkedCase, walk
-from segue.gates.decision import choose_watch, decide, recommend
+from segue.gates.decision import decide
 from segue.gates.findings import Finding, judge_findings
 from segue.gates.operations import Operation, compare_amounts, judge_operations
+from segue.gates.recommendation import recommend
 from segue.gates.report import (
     Arm,
     CauseFinding,
@@ -22,20 +25,13 @@ from segue.gates.report import (
     OneAnswer,
     Report,
 )
+from segue.gates.reruns import tell_reruns
 from segue.gates.tally import CONFIRMATION, TOTAL, Observed, Tally
+from segue.gates.too_few import tell_too_small
 from segue.gates.verdict import Outcome
+from segue.gates.watch import choose_watch
 from segue.model import Json, Metric, Workflow
 from segue.store.base import ArmRow, CaseRow, Store
-
-AMOUNTS: tuple[tuple[str, str, str], ...] = (
-    ("latency", "ms", "latency_ms"),
-    ("ttft", "ms", "ttft_ms"),
-    ("cost", "microusd", "cost_microusd"),
-    ("input_tokens", "tokens", "input_tokens"),
-    ("output_tokens", "tokens", "output_tokens"),
-    ("reasoning_tokens", "tokens", "reasoning_tokens"),
-)
-"""What every exchange carries, whatever the scorers: name, unit, field of an arm row."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +42,13 @@ class Side:
     ref: ArmRef
 
 
-CostOf = Callable[[ArmRow], float | None]
-"""Cost of one exchange in millionths of a dollar, from its tokens; `None` where they or the price are unknown."""
-
-
 @dataclass(frozen=True)
 class Question:
     """What is compared: the workflow, both sides, the suite, and the metrics its scorers give.
 
     `reprice` works out the costs of the old and the new arm anew, where they were paid by different price lists.
+
+    `pairwise` are the metrics that compare the outputs of both arms.
 
     `applies` says of a case and a metric whether it is asked. `workflow.gate.primary` must name at least one metric to gate.
     """
@@ -70,6 +64,7 @@ class Question:
     only: CaseFilter = field(default_factory=lambda: CaseFilter({}))
     signed_off: str | None = None
     reprice: tuple[CostOf, CostOf] | None = None
+    pairwise: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -99,19 +94,21 @@ class Insights:
 def gather(store: Store, question: Question, *, on_case: Callable[[WalkedCase], None] | None = None) -> Findings:
     """Walk both arms once and judge every metric on every slice. `on_case` sees each case that was walked."""
     workflow = question.workflow
-    slices = plan_slices(workflow, filter(question.only.admits, store.iter_case_rows(question.suite)))
+    slices = plan_slices(workflow, filter(question.only.admits, store.iter_case_rows(question.suite)), question.only)
     better = {metric.name: metric.better for metric in question.metrics}
     bounded = [metric.name for metric in question.metrics if metric.is_bounded]
     units = {metric.name: metric.unit for metric in question.metrics if not metric.is_bounded}
     tally = Tally(bounded=bounded, better=better)
-    amounts = Tally(bounded=(), better={name: "lower" for name, _, _ in AMOUNTS})
+    before, after = (Amounts(cost_of) for cost_of in question.reprice or (None, None))
     count = _Counting()
-    costs_of = question.reprice or (_paid, _paid)
     for walked in walk(store, question.suite, question.old.ref, question.new.ref):
         if not question.only.admits(walked.row):
             continue
         count.add(walked)
         old, new = [_observe(row) for row in walked.old], [_observe(row) for row in walked.new]
+        if question.pairwise:
+            old = compared_alone(question.pairwise, walked.old, walked.new, old)
+            new = compared_alone(question.pairwise, walked.new, walked.old, new)
         tally.add(
             task=walked.row.task,
             kind=walked.row.kind,
@@ -121,23 +118,15 @@ def gather(store: Store, question: Question, *, on_case: Callable[[WalkedCase], 
             old=old,
             new=new,
         )
-        amounts.add(
-            task=walked.row.task,
-            kind=walked.row.kind,
-            slices=(),
-            applicable=None,
-            cluster=None,
-            old=[_amounts_of(row, costs_of[0]) for row in walked.old],
-            new=[_amounts_of(row, costs_of[1]) for row in walked.new],
-        )
+        before.add(walked.old)
+        after.add(walked.new)
         if on_case is not None:
             on_case(walked)
     gated = (*workflow.gate.primary, *workflow.gate.guardrails)
-    findings = judge_findings(tally, workflow.gate, gated=gated, critical=slices.critical)
+    findings = judge_findings(tally, workflow.gate, gated=gated, critical=slices.critical, part=question.only.part)
     operations: dict[str, Operation] = {}
     for name, unit, _ in AMOUNTS:
-        cell = amounts.cell(name)
-        operations[name] = compare_amounts(name, unit, cell.old_values, cell.new_values)
+        operations[name] = compare_amounts(name, unit, before.spread(name), after.spread(name))
     for name, unit in units.items():
         cell = tally.cell(name)
         operations.setdefault(name, compare_amounts(name, unit, cell.old_values, cell.new_values))
@@ -170,8 +159,16 @@ def conclude(
         sunset=question.old.arm.retires,
         outcome=outcome,
         judges=insights.judges,
+        is_part=bool(question.only.wanted),
     )
-    remarks = [*found.slices.notes, *notes, *(line for one in insights.confidence for line in one.sentences)]
+    too_small = tell_too_small(found.findings, settings, is_part=bool(question.only.wanted))
+    remarks = [
+        *found.slices.notes,
+        *notes,
+        *tell_reruns(found.findings, settings.primary, runs=found.coverage.repeats),
+        *(() if too_small is None else (too_small,)),
+        *(line for one in insights.confidence for line in one.sentences),
+    ]
     if question.signed_off:
         remarks.append(f"The cost is signed for by {question.signed_off}.")
     return Report(
@@ -183,7 +180,7 @@ def conclude(
         suite_name=question.suite_name,
         n_cases=found.tally.n_cases,
         outcome=outcome,
-        headline=headline(outcome, found.findings, insights, settings.primary),
+        headline=headline(outcome, found.findings, insights, settings.primary, is_part=bool(question.only.wanted)),
         reasons=reasons,
         recommendation=recommendation,
         recommendation_why=why,
@@ -213,12 +210,16 @@ HEADLINES: dict[Outcome, str] = {
 }
 
 
-def headline(outcome: Outcome, findings: Sequence[Finding], insights: Insights, primary: Sequence[str]) -> str:
-    """One sentence a product manager understands."""
+def headline(
+    outcome: Outcome, findings: Sequence[Finding], insights: Insights, primary: Sequence[str], *, is_part: bool = False
+) -> str:
+    """One sentence a product manager understands. `is_part`: what was judged is a part of the suite, which has no total."""
     text = HEADLINES[outcome]
     totals = [one for one in findings if one.where == TOTAL and one.metric in primary]
+    worse = [one for one in findings if one.verdict == "worse" and one.where != TOTAL and one.metric in primary]
+    if is_part:
+        return f"Worse on {_list(worse)}." if worse and outcome in ("fail", "caution") else text
     if outcome in ("fail", "caution") and totals:
-        worse = [one for one in findings if one.verdict == "worse" and one.where != TOTAL and one.metric in primary]
         fell = any(one.verdict == "worse" for one in totals)
         rose = any(one.verdict == "better" for one in totals)
         if rose and worse:
@@ -241,16 +242,6 @@ def _list(findings: Sequence[Finding]) -> str:
 
 def _observe(row: ArmRow) -> Observed:
     return Observed(row.repeat, row.scores, failed=row.status == "failure")
-
-
-def _paid(row: ArmRow) -> float | None:
-    return row.cost_microusd
-
-
-def _amounts_of(row: ArmRow, cost_of: CostOf) -> Observed:
-    values = {name: getattr(row, attribute) for name, _, attribute in AMOUNTS}
-    values["cost"] = cost_of(row)
-    return Observed(row.repeat, values, row.status == "failure")
 
 
 def _settings(question: Question) -> Json:
@@ -277,8 +268,7 @@ class _Counting:
 
     def add(self, walked: WalkedCase) -> None:
         self.suite += 1
-        has_old = any(row.status == "reply" for row in walked.old)
-        has_new = any(row.status == "reply" for row in walked.new)
+        has_old, has_new = self._look_at(walked.old), self._look_at(walked.new)
         self.common += has_old and has_new
         self.only_old += has_old and not has_new
         self.only_new += has_new and not has_old
@@ -286,8 +276,16 @@ class _Counting:
         self.old_errored += bool(walked.old) and not has_old
         self.new_errored += bool(walked.new) and not has_new
         self.stale += walked.stale_old + walked.stale_new
-        for rows in (walked.old, walked.new):
-            self.repeats = max(self.repeats, sum(row.repeat < CONFIRMATION for row in rows))
+
+    def _look_at(self, rows: Sequence[ArmRow]) -> bool:
+        """Whether an arm replied to a case at all; counts its runs."""
+        has_reply, runs = False, 0
+        for row in rows:
+            has_reply = has_reply or row.status == "reply"
+            runs += row.repeat < CONFIRMATION
+        if runs > self.repeats:
+            self.repeats = runs
+        return has_reply
 
     def coverage(self, tally: Tally) -> Coverage:
         return Coverage(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 
 from segue.errors import Fault, NotFoundError, ProviderError
 from segue.evals.arms import vendor_of_entry
@@ -33,35 +32,6 @@ class Connection:
     limiter: AdaptiveLimiter
 
 
-class Mannered:
-    """A provider as judges ask it: with the manners and within the bounds of its connection, its costs counted."""
-
-    def __init__(self, name: str, ask: Callable[[ModelRequest], Awaitable[ModelOutcome]]) -> None:
-        self.name = name
-        self._ask = ask
-
-    async def ask(self, request: ModelRequest) -> ModelOutcome:
-        """Ask until there is a reply, or a failure that more asking would not change."""
-        return await self._ask(request)
-
-    async def close(self) -> None:
-        """The connection is closed by who opened it."""
-
-
-class Unasked:
-    """A provider in name only."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    async def ask(self, request: ModelRequest) -> ModelOutcome:
-        """Never called: who compares stored results asks no model."""
-        raise AssertionError(f"{self.name} is asked for {request.snapshot} in a comparison of stored results")
-
-    async def close(self) -> None:
-        """Nothing is held open."""
-
-
 class Connections:
     """The providers that a run needs, by name. `prices` are of the day the clock shows, and the same for both arms."""
 
@@ -70,9 +40,8 @@ class Connections:
         today = datetime.fromtimestamp(clock.wall(), tz=UTC).date()
         self.prices = PriceBook(workspace.config.prices, as_of=today)
         self._open: dict[str, Connection] = {}
-        self.judging_microusd = 0.0
 
-    def open(self, names: Iterable[str]) -> Mapping[str, Provider]:
+    def open(self, names: Iterable[str]) -> None:
         """Open what is not open yet; every missing entry and key is named at once, before anything is asked."""
         faults: list[Fault] = []
         for name in dict.fromkeys(names):
@@ -84,11 +53,6 @@ class Connections:
                 faults.extend(error.faults)
         if faults:
             raise ProviderError("A provider cannot be asked.", faults=faults)
-        return {name: Mannered(name, partial(self._ask_judge, name)) for name in self._open}
-
-    def unasked(self, names: Iterable[str]) -> Mapping[str, Provider]:
-        """Stand-ins for providers where nothing will be asked: a judge's stored scores are found without its key."""
-        return {name: Unasked(name) for name in names}
 
     def _connect(self, name: str) -> Connection:
         entries = self._workspace.config.providers
@@ -112,37 +76,38 @@ class Connections:
         """How many calls may be under way at most, all providers together."""
         return sum(connection.config.max_concurrency for connection in self._open.values())
 
+    def concurrency_of(self, name: str) -> int:
+        """How many calls to one provider may be under way; a few where it is not open and will not be asked."""
+        return self._open[name].config.max_concurrency if name in self._open else 8
+
     async def ask(self, call: Call, request: ModelRequest) -> ModelOutcome:
         """Ask the call's provider: retried, paced, and never an exception for what the provider does."""
-        connection = self._open[call.bundle.model.provider]
+        return await self.ask_provider(call.bundle.model.provider, request)
+
+    async def ask_provider(self, name: str, request: ModelRequest) -> ModelOutcome:
+        """The same of a provider by name."""
+        connection = self._open[name]
         return await ask_with_manners(
             connection.provider, request, connection.limiter, self._clock, self._rng, connection.config.retries
         )
 
-    async def _ask_judge(self, name: str, request: ModelRequest) -> ModelOutcome:
-        if name not in self._open:
-            self._open[name] = self._connect(name)
-        connection = self._open[name]
-        outcome = await ask_with_manners(
-            connection.provider, request, connection.limiter, self._clock, self._rng, connection.config.retries
-        )
-        self.judging_microusd += outcome.cost_microusd or 0.0
-        return outcome
-
     def price(self, bundle: Bundle, usage: Usage) -> float | None:
         """What a call of this usage costs, in millionths of a dollar; `None` where the price is unknown."""
-        connection = self._open[bundle.model.provider]
-        config = connection.config
+        return self.price_of(bundle.model.provider, bundle.model.snapshot, usage)
+
+    def price_of(self, provider: str, snapshot: str, usage: Usage) -> float | None:
+        """The same of any model of an open provider."""
+        config = self._open[provider].config
         if isinstance(config, ScriptedConfig):
-            model = config.models.get(bundle.model.snapshot)
+            model = config.models.get(snapshot)
             if model is None or model.price is None:
                 return None
             price = model.price
             return (usage.input_tokens or 0) * price.input_usd_per_mtok + (usage.output_tokens or 0) * price.output_usd_per_mtok
         if config.type == RECORDED:
             return 0.0
-        vendor = vendor_of_entry(self._workspace.config.providers[bundle.model.provider])
-        return self.prices.cost(vendor, bundle.model.snapshot, usage).microusd
+        vendor = vendor_of_entry(self._workspace.config.providers[provider])
+        return self.prices.cost(vendor, snapshot, usage).microusd
 
     def list_price(self, bundle: Bundle, usage: Usage) -> float | None:
         """The same for a bundle whose provider need not be reachable, such as an imported one."""

@@ -61,7 +61,7 @@ def look_behind(scope: Scope, found: Findings) -> Insights:
         causes=tuple(causes),
         hollow=tuple(_without_repetition(hollow)),
         one_answers=tuple(one for one in map(find_one_answer, tables) if one is not None),
-        judges=judge_standings(scope, found.findings),
+        judges=judge_standings(scope, found),
         confidence=tuple(confidence_findings(scope)),
         classes=tables,
         format_shifts=tuple(find_format_shifts(scope, primary)) if primary else (),

@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from segue.errors import Fault, InputError
 from segue.evals.arms import PreparedArm
+from segue.evals.compare import Findings
+from segue.evals.judgements import correct_preference
 from segue.evals.scope import Scope
+from segue.evidence.agreement import Estimate
 from segue.evidence.judge_calibration import JudgeCalibration, LabelPair, calibrate_judge
 from segue.evidence.judge_labels import calibration_from_labels
 from segue.evidence.judge_rates import correct_difference
-from segue.gates.findings import Finding
+from segue.evidence.verdict_means import PairedTable, clustered_flips, mean_verdicts
 from segue.gates.report import JudgeStanding, plain
 from segue.model import ScorerSpec
+from segue.scoring.label_roles import role_of
 
 JUDGED_TYPES = ("judge", "pairwise")
-JUDGE_PREFIX = "judge:"
-"""Recorded labels of a labeler with this prefix come from a judge."""
 
 
 def is_judged(spec: ScorerSpec) -> bool:
-    """Whether the scores come from a judge model."""
-    labeler = spec.settings().get("labeler")
-    return spec.type in JUDGED_TYPES or (
-        spec.type == "recorded_label" and isinstance(labeler, str) and labeler.startswith(JUDGE_PREFIX)
-    )
+    """Whether the scores come from a judge model: one that is asked, or whose labels were recorded."""
+    if spec.type != "recorded_label":
+        return spec.type in JUDGED_TYPES
+    settings = spec.settings()
+    return role_of(str(settings.get("labeler", "")), settings.get("role")) == "judge"
 
 
-def judge_standings(scope: Scope, findings: Sequence[Finding]) -> tuple[JudgeStanding, ...]:
+def judge_standings(scope: Scope, found: Findings) -> tuple[JudgeStanding, ...]:
     """One standing per judged scorer of the workflow. Without human labels to hold it against, a judge may not gate."""
-    totals = {one.metric: one for one in findings if one.is_total}
-    specs = [spec for spec in scope.question.workflow.scorers if is_judged(spec)]
-    return tuple(_standing(scope, spec, totals.get(spec.name)) for spec in specs)
+    return tuple(_standing(scope, spec, found) for spec in scope.question.workflow.scorers if is_judged(spec))
 
 
-def _standing(scope: Scope, spec: ScorerSpec, total: Finding | None) -> JudgeStanding:
+def _standing(scope: Scope, spec: ScorerSpec, found: Findings) -> JudgeStanding:
     if spec.calibrate is None:
         return JudgeStanding(
             spec.name,
@@ -42,20 +42,39 @@ def _standing(scope: Scope, spec: ScorerSpec, total: Finding | None) -> JudgeSta
             ("It was never held against people's labels: the scorer has no calibrate setting.",),
         )
     calibration = calibrate_scorer(scope, spec)
-    corrected = None
-    if total is not None and total.is_binary:
-        level = 1 - 2 * scope.question.workflow.gate.alpha
-        flips = total.flips if total.better_is == "higher" else total.flips.mirrored()
-        corrected = correct_difference(flips, calibration.old.counts, calibration.new.counts, level)
+    corrected = Estimate.unknown("Nothing was judged.")
+    table = _verdicts(scope, spec, found)
+    level = 1 - 2 * scope.question.workflow.gate.alpha
+    if spec.type == "pairwise":
+        corrected = correct_preference(scope, spec.name, found.tally.cell(spec.name).sample(), calibration, level)
+    elif table is not None:
+        corrected = correct_difference(table, calibration.old.counts, calibration.new.counts, level).corrected
     return JudgeStanding(
         spec.name,
         calibration.may_gate,
         tuple(calibration.sentences()),
         plain(calibration),
-        None if corrected is None else corrected.corrected.value,
-        None if corrected is None else corrected.corrected.low,
-        None if corrected is None else corrected.corrected.high,
+        corrected.value,
+        corrected.low,
+        corrected.high,
     )
+
+
+def _verdicts(scope: Scope, spec: ScorerSpec, found: Findings) -> PairedTable | None:
+    """What the judge said yes to on either arm, over all cases; `None` where it said nothing, or compared the arms itself.
+
+    Grades are a yes above the middle of their scale, since that is what the judge was calibrated on.
+    """
+    total = next((one for one in found.findings if one.is_total and one.metric == spec.name), None)
+    if total is None or not total.n or spec.type == "pairwise":
+        return None
+    # The finding counts as right what is wanted; a judge says yes whether that is wanted or not.
+    flips = total.flips if total.better_is == "higher" else total.flips.mirrored()
+    if total.is_binary:
+        return flips
+    sample = found.tally.cell(spec.name).sample()
+    is_graded = any(one.name == spec.name and one.unit == "score" for one in scope.question.metrics)
+    return clustered_flips(flips, sample) if is_graded else mean_verdicts(sample)
 
 
 def calibrate_scorer(scope: Scope, spec: ScorerSpec) -> JudgeCalibration:

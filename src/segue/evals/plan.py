@@ -14,6 +14,8 @@ CHARACTERS_PER_TOKEN = 4.0
 """A rule of thumb for text not yet seen by a tokenizer; the estimate says that it is one."""
 GUESSED_OUTPUT_TOKENS = 400
 """Assumed for a bundle with no stored reply and no `max_output_tokens`."""
+MOST_LOOKED_AT = 500
+"""A mean cost is taken of this many stored calls at most."""
 
 Price = Callable[[Bundle, Usage], float | None]
 """Cost of one call in millionths of a dollar, or `None` where the price is unknown."""
@@ -36,13 +38,18 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class ArmEstimate:
-    """What one arm has to ask. `cost_microusd` is `None` where the price is unknown, which is not zero."""
+    """What one arm has to ask. `cost_microusd` is `None` where the price is unknown, which is not zero.
+
+    `most_calls` are asked at most, with repeats and re-runs; their cost is by the same price.
+    """
 
     arm: ArmName
     calls: int
     kept: int
     cost_microusd: float | None
     basis: str
+    most_calls: int = 0
+    most_microusd: float | None = 0.0
 
 
 def missing_calls(
@@ -69,47 +76,63 @@ def estimate(
     cases: Callable[[], Iterable[Case]],
     repeats: Sequence[int],
     price: Price,
+    *,
+    at_most: Sequence[Sequence[int]] = (),
 ) -> tuple[ArmEstimate, ...]:
     """What these repeats would cost, an arm at a time, before anything is spent.
 
     From the mean cost of the arm's stored exchanges if it has any; otherwise from the length of the prompts and a guess of
-    the length of the answers.
+    the length of the answers. `at_most` are the ways a run may grow; the longest of them is told as well.
     """
     estimates = []
+    ways = [list(repeats), *map(list, at_most)]
     for arm, bundle in arms:
         finished = store.finished(bundle.behaviour)
-        calls = kept = 0
-        characters = 0
+        missing = [0] * len(ways)
+        n_cases = characters = 0
         for case in cases():
-            for repeat in repeats:
-                if (case.case_id, case.input_digest, repeat) in finished:
-                    kept += 1
-                else:
-                    calls += 1
-                    characters += _characters(bundle, case)
-        cost, basis = _cost(store, bundle, calls, characters, price)
-        estimates.append(ArmEstimate(arm, calls, kept, cost, basis))
+            n_cases += 1
+            characters += _characters(bundle, case)
+            for index, wanted in enumerate(ways):
+                missing[index] += sum((case.case_id, case.input_digest, repeat) not in finished for repeat in wanted)
+        calls, most = missing[0], max(missing)
+        each, basis = _cost_of_one(store, bundle, characters / max(1, n_cases), price) if most else (0.0, "")
+        estimates.append(
+            ArmEstimate(
+                arm,
+                calls,
+                n_cases * len(ways[0]) - calls,
+                None if each is None and calls else calls * (each or 0.0),
+                basis if calls else "everything is stored",
+                most,
+                None if each is None else most * each,
+            )
+        )
     return tuple(estimates)
 
 
-def _cost(store: Store, bundle: Bundle, calls: int, characters: int, price: Price) -> tuple[float | None, str]:
-    if not calls:
-        return 0.0, "everything is stored"
-    seen = total = 0.0
-    for row in store.iter_arm(bundle.behaviour, ()):
+def mean_cost(store: Store, behaviour: str) -> tuple[float, int] | None:
+    """The mean cost of what is stored of a behaviour, and of how many calls; `None` where nothing is known."""
+    seen, total = 0, 0.0
+    for row in store.iter_arm(behaviour, ()):
         if row.cost_microusd is not None:
             seen += 1
             total += row.cost_microusd
-        if seen >= 500:
+        if seen >= MOST_LOOKED_AT:
             break
-    if seen:
-        return calls * total / seen, f"mean of {seen:.0f} stored calls"
+    return (total / seen, seen) if seen else None
+
+
+def _cost_of_one(store: Store, bundle: Bundle, characters: float, price: Price) -> tuple[float | None, str]:
+    known = mean_cost(store, bundle.behaviour)
+    if known is not None:
+        return known[0], f"mean of {known[1]} stored calls"
     output = bundle.parameters.max_output_tokens or GUESSED_OUTPUT_TOKENS
-    mean_input = characters / calls / CHARACTERS_PER_TOKEN
+    mean_input = characters / CHARACTERS_PER_TOKEN
     one = price(bundle, Usage(input_tokens=round(mean_input), output_tokens=output))
     if one is None:
         return None, "no price is known for this model"
-    return calls * one, f"about {mean_input:.0f} tokens in, at most {output} out"
+    return one, f"about {mean_input:.0f} tokens in, at most {output} out"
 
 
 def _characters(bundle: Bundle, case: Case) -> int:

@@ -35,7 +35,7 @@ ScoredRow = tuple[str, str, int, Sequence[Score]]
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run is. Costs are in millionths of a dollar; `unpriced` calls have no known cost."""
+    """How far a run is. Costs are in millionths of a dollar; `unpriced` replies have no known cost."""
 
     planned: int = 0
     done: int = 0
@@ -73,6 +73,7 @@ class Runner:
         primary: str | None = None,
         better: str = "higher",
         on_progress: Callable[[Progress], None] | None = None,
+        purse: Purse | None = None,
     ) -> None:
         self._store = store
         self._run = run
@@ -84,7 +85,7 @@ class Runner:
         self._flips = _Flips(primary, better)
         self._on_progress = on_progress
         self._failures_in_a_row = 0
-        self._purse = Purse()
+        self._purse = purse or Purse()
         self._error: SegueError | None = None
         self.progress = Progress()
 
@@ -184,10 +185,10 @@ class Runner:
             self._failures_in_a_row += 1
         else:
             self._failures_in_a_row = 0
-        if exchange.cost_microusd is None:
-            progress.unpriced += 1
-        else:
+        if exchange.cost_microusd is not None:
             progress.cost_microusd += exchange.cost_microusd
+        elif exchange.reply is not None:
+            progress.unpriced += 1
         if call.repeat == 0:
             negative, positive = self._flips.add(call, values)
             progress.negative_flips += negative

@@ -15,11 +15,14 @@ MOST_VALUES = 200
 
 @dataclass(frozen=True, slots=True)
 class SlicePlan:
-    """The slices of one suite: dimensions that tell cases apart, and the critical ones by name."""
+    """The slices of one suite: dimensions that tell cases apart, and the critical ones by name.
+
+    `criticality` are the values of the slice `critical` (`yes`, `no`) that are judged.
+    """
 
     dimensions: tuple[str, ...]
     with_kind: bool
-    with_critical: bool
+    criticality: frozenset[str]
     critical: frozenset[str]
     notes: tuple[str, ...] = ()
     chosen: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -33,13 +36,18 @@ class SlicePlan:
         ]
         if self.with_kind:
             names.append(f"case_kind={row.kind}")
-        if self.with_critical and row.critical:
-            names.append("critical=yes")
+        word = "yes" if row.critical else "no"
+        if word in self.criticality:
+            names.append(f"critical={word}")
         return tuple(names)
 
 
-def plan_slices(workflow: Workflow, rows: Iterable[CaseRow]) -> SlicePlan:
-    """Look once over the suite. A dimension in which all cases agree says nothing the total does not, and is left out."""
+def plan_slices(workflow: Workflow, rows: Iterable[CaseRow], only: CaseFilter | None = None) -> SlicePlan:
+    """Look once over the cases. A dimension in which all cases agree says nothing the total does not, and is left out.
+
+    Not so where `only` asks for it: what is chosen by its slice is judged as that slice, by the slice's own rules.
+    """
+    wanted = only.wanted if only is not None else {}
     values: dict[str, dict[str, int]] = {}
     kinds: set[str] = set()
     n = n_critical = 0
@@ -57,14 +65,14 @@ def plan_slices(workflow: Workflow, rows: Iterable[CaseRow]) -> SlicePlan:
     notes = []
     dimensions = []
     chosen: dict[str, frozenset[str]] = {}
-    for name in declared:
+    for name in dict.fromkeys((*declared, *(one for one in wanted if one in values))):
         counts = values.get(name, {})
-        critical_here = workflow.slices[name].critical if name in workflow.slices else ()
-        if critical_here and counts:
-            # Critical values are judged whatever else is so of their dimension.
+        named = frozenset(workflow.slices[name].critical if name in workflow.slices else ()) | wanted.get(name, frozenset())
+        if named and counts:
+            # Critical and asked-for values are judged whatever else is so of their dimension.
             dimensions.append(name)
             if len(counts) > MOST_VALUES:
-                chosen[name] = frozenset(critical_here)
+                chosen[name] = named
         elif len(counts) > MOST_VALUES:
             notes.append(f"{name} has more than {MOST_VALUES} values, so it is not judged as a slice.")
         elif counts and not (len(counts) == 1 and sum(counts.values()) == n):
@@ -72,7 +80,14 @@ def plan_slices(workflow: Workflow, rows: Iterable[CaseRow]) -> SlicePlan:
     critical = {f"{name}={value}" for name, spec in workflow.slices.items() for value in spec.critical}
     if n_critical:
         critical.add("critical=yes")
-    return SlicePlan(tuple(dimensions), len(kinds) > 1, n_critical > 0, frozenset(critical), tuple(notes), chosen)
+    return SlicePlan(
+        dimensions=tuple(dimensions),
+        with_kind=len(kinds) > 1 or "case_kind" in wanted,
+        criticality=wanted.get("critical", frozenset()) | (frozenset({"yes"}) if n_critical else frozenset()),
+        critical=frozenset(critical),
+        notes=tuple(notes),
+        chosen=chosen,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +124,13 @@ class CaseFilter:
                 return False
         return True
 
+    @property
+    def part(self) -> str:
+        """What is chosen, in words; where it is one slice, its name. Empty where everything is."""
+        return ", ".join(f"{name}={value}" for name, values in self.wanted.items() for value in sorted(values))
+
     def check(self, rows: Iterable[CaseRow]) -> None:
-        """`NotFoundError` if a wanted dimension or value occurs nowhere, naming the near ones."""
+        """`NotFoundError` if a wanted dimension or value occurs nowhere, naming all of them, each with the near ones."""
         if not self.wanted:
             return
         known: dict[str, set[str]] = {"case_kind": set(), "critical": {"yes", "no"}}
@@ -118,13 +138,17 @@ class CaseFilter:
             known["case_kind"].add(row.kind)
             for name, value in row.slices.items():
                 known.setdefault(name, set()).add(value)
+        fix = "See them with: segue suite stats WORKFLOW"
+        unknown = []
         for name, values in self.wanted.items():
             if name not in known:
-                raise NotFoundError.naming("slice dimension", name, known, fix="See them with: segue suite stats.")
-            for value in sorted(values - known[name]):
-                raise NotFoundError.naming(
-                    "slice",
-                    f"{name}={value}",
-                    (f"{name}={one}" for one in known[name]),
-                    fix="See them with: segue suite stats.",
-                )
+                unknown.append(NotFoundError.naming("slice dimension", name, known, fix=fix))
+                continue
+            there = [f"{name}={one}" for one in known[name]]
+            lacking = (f"{name}={value}" for value in sorted(values - known[name]))
+            unknown += [NotFoundError.naming("slice", one, there, fix=fix) for one in lacking]
+        if len(unknown) == 1:
+            raise unknown[0]
+        if unknown:
+            faults = [fault for one in unknown for fault in one.faults]
+            raise NotFoundError(f"{len(unknown)} slices that --only names are not in the suite.", fix=fix, faults=faults)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from segue.errors import Fault
 from segue.model import Case, Failure, Json, Prompt, Reply, Usage
+from segue.scoring.label_roles import LabelRole
 
 ImportedCase = Case
 """An imported case is a case like any other."""
@@ -106,9 +107,11 @@ class ImportSource(Protocol):
     """Something that was measured before, as streams. Each can be iterated again; a fault is reported once, not once per pass.
 
     `place` is where the record that was yielded last stands. Memory does not grow with the number of exchanges and labels.
+    `roles` holds what the records themselves tell of their labelers, once the labels were read.
     """
 
     counts: Counts
+    roles: dict[str, LabelRole]
 
     @property
     def place(self) -> Place: ...

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import chain
 
 from segue.errors import Fault, InputError
@@ -15,8 +16,9 @@ from segue.imports.case_index import CaseIndex
 from segue.imports.label_batches import LabelBatches
 from segue.imports.parameters import map_parameters
 from segue.imports.release_labels import labels_for
-from segue.imports.summary import ImportProgress, ImportSummary, ReleaseSummary
+from segue.imports.summary import ImportProgress, ImportSummary, LabelerSummary, ReleaseSummary
 from segue.model import Bundle, Case, Exchange, ModelRef, RecordedLabel
+from segue.scoring.label_roles import LabelRole, role_of
 from segue.store.base import Store, SuiteRecord
 
 BATCH = 5_000
@@ -37,14 +39,15 @@ def ingest(
     author: str,
     at: str,
     progress: Progress | None = None,
+    roles: Mapping[str, LabelRole] | None = None,
 ) -> ImportSummary:
-    """Store everything `source` gives, and say what became of it.
+    """Store everything `source` gives, and say what became of it. `roles` says who labelers are, where their names do not.
 
     Each release becomes a bundle of `workflow` that replays its recordings, under a label made of its name. A recording, or a
     label, that fits no case or recording is a fault with its line (`source.report`), and is left out.
     `InputError` where there is no case or no recording at all; the store's errors as they come.
     """
-    return _Import(source, store, workflow, suite_name, author, at, progress or (lambda _: None)).run()
+    return _Import(source, store, workflow, suite_name, author, at, progress or (lambda _: None), roles or {}).run()
 
 
 @dataclass
@@ -66,6 +69,7 @@ class _Import:
         author: str,
         at: str,
         progress: Progress,
+        roles: Mapping[str, LabelRole],
     ) -> None:
         self._source = source
         self._store = store
@@ -74,6 +78,8 @@ class _Import:
         self._author = author
         self._at = at
         self._progress = progress
+        self._roles = roles
+        self._labelers: dict[str, LabelerSummary] = {}
         self._index = CaseIndex()
         self._rejected = {"cases": 0, "exchanges": 0, "labels": 0}
 
@@ -89,6 +95,7 @@ class _Import:
             cases=self._counted("cases", counts.cases),
             exchanges=self._counted("exchanges", counts.exchanges),
             labels=self._counted("labels", counts.labels),
+            labelers=self._named_labelers(),
         )
 
     def _add_suite(self) -> SuiteRecord:
@@ -234,6 +241,7 @@ class _Import:
             if not self._index.is_seen(imported.release, imported.case_id, imported.repeat):
                 self._reject("labels", "It labels an output that was not recorded.", "Add the recording.", None)
                 continue
+            self._labelers.setdefault(imported.labeler, LabelerSummary(imported.labeler)).note(imported.label)
             label = RecordedLabel(imported.case_id, imported.labeler, imported.label, imported.repeat, imported.detail)
             arm = arms[imported.release]
             batches.add(arm.summary, label, self._source.place)
@@ -242,6 +250,24 @@ class _Import:
                 self._progress(ImportProgress("labels", done))
         done += batches.flush()
         self._progress(ImportProgress("labels", done))
+
+    def _named_labelers(self) -> tuple[LabelerSummary, ...]:
+        """All labelers by name, each with its role: as it was declared, as the records tell it, or by its name."""
+        for labeler in sorted(set(self._roles) - set(self._labelers)):
+            known = ", ".join(sorted(self._labelers)) or "nobody"
+            near = get_close_matches(labeler, self._labelers, n=1)
+            self._source.report(
+                Fault(
+                    what=f"No label of '{labeler}' came along, so its role says nothing.",
+                    fix=f"Labelers here: {known}.",
+                    likely=f"'{near[0]}'" if near else None,
+                    severity="warning",
+                )
+            )
+        for name, one in self._labelers.items():
+            one.values.sort()
+            one.role = role_of(name, self._roles.get(name, self._source.roles.get(name)))
+        return tuple(self._labelers[name] for name in sorted(self._labelers))
 
     def _reject_label(self, place: Place, what: str | None, fix: str) -> None:
         self._rejected["labels"] += 1

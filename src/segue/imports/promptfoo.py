@@ -18,7 +18,7 @@ from segue.imports.json_walk import JsonWalkError, walk_json
 from segue.imports.lines import DAMAGE, open_bytes
 from segue.imports.paths import files_of
 from segue.imports.promptfoo_release import PromptfooRelease, name_releases, read_release
-from segue.imports.promptfoo_row import case_id_of, case_of, labels_of, outcome_of
+from segue.imports.promptfoo_row import case_id_of, case_of, judged_labelers, labels_of, outcome_of
 from segue.imports.reading_pass import ROWS, Flaw, ReadingPass
 from segue.imports.release_sketch import ReleaseSketches
 from segue.imports.selection import Where
@@ -103,6 +103,7 @@ class PromptfooSource(StreamedSource):
         for row in self._rows(reading):
             if outcome_of(row.body, []) is None:
                 continue
+            self.roles.update(dict.fromkeys(judged_labelers(row.body), "judge"))
             for labeler, label, detail in labels_of(row.body):
                 reading.count.read += 1
                 yield ImportedLabel(

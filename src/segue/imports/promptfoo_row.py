@@ -34,6 +34,26 @@ _FINISH: Mapping[str, FinishReason] = {
     "refusal": "refusal",
 }
 _OTHER = re.compile(r"[^a-z0-9]+")
+_MODEL_GRADED = frozenset(
+    {
+        "agent-rubric",
+        "answer-relevance",
+        "context-faithfulness",
+        "context-recall",
+        "context-relevance",
+        "conversation-relevance",
+        "factuality",
+        "g-eval",
+        "llm-rubric",
+        "model-graded-closedqa",
+        "model-graded-factuality",
+        "pi",
+        "search-rubric",
+        "select-best",
+        "trajectory:goal-success",
+    }
+)
+"""Assertions that ask a model (promptfoo's documentation, "Model-graded metrics")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +150,27 @@ def labels_of(row: Mapping[str, Json]) -> Iterator[tuple[str, str, Json]]:
         label = label_of(value) if isinstance(value, bool | int | float) else None
         if label is not None:
             yield f"{LABELER}:{name}", label, None
+
+
+def judged_labelers(row: Mapping[str, Json]) -> Iterator[str]:
+    """The labelers of this row behind which a model stood: the verdict as a whole, and the scores of such assertions."""
+    grading = row.get("gradingResult")
+    results = grading.get("componentResults") if isinstance(grading, dict) else None
+    asserts = [result.get("assertion") for result in results if isinstance(result, dict)] if isinstance(results, list) else []
+    for one in (*asserts, *_assertions(_test_of(row).get("assert"))):
+        kind = one.get("type") if isinstance(one, dict) else None
+        if isinstance(one, dict) and isinstance(kind, str) and kind.removeprefix("not-") in _MODEL_GRADED:
+            yield LABELER
+            metric = one.get("metric")
+            if isinstance(metric, str):
+                yield f"{LABELER}:{metric}"
+
+
+def _assertions(asserts: Json) -> Iterator[Json]:
+    """The assertions of a test, those of sets among them."""
+    for one in asserts if isinstance(asserts, list) else ():
+        inner = one.get("assert") if isinstance(one, dict) else None
+        yield from inner if isinstance(inner, list) else (one,)
 
 
 def _test_of(row: Mapping[str, Json]) -> dict[str, Json]:

@@ -12,6 +12,7 @@ from segue.imports.reading_pass import Flaw, ReadingPass, ToldFaults
 from segue.imports.release_sketch import ReleaseSketches
 from segue.imports.selection import Where, selects
 from segue.model import Case
+from segue.scoring.label_roles import LabelRole
 
 MAX_SEEN_VALUES = 20
 
@@ -25,6 +26,7 @@ class StreamedSource(ABC):
 
     def __init__(self, *, report: Report, where: Where | None) -> None:
         self.counts = Counts()
+        self.roles: dict[str, LabelRole] = {}
         self._report = report
         self._where = where
         self._told = ToldFaults()

@@ -7,7 +7,11 @@ from typing import Literal
 
 from segue.imports.base import Count
 from segue.model import Json, short_id
+from segue.scoring.label_roles import LabelRole
 from segue.store.base import SuiteRecord
+
+MOST_VALUES = 12
+"""Different labels of one labeler that are kept for show."""
 
 Stage = Literal["cases", "exchanges", "labels"]
 
@@ -37,6 +41,25 @@ class ReleaseSummary:
     new_labels: int = 0
 
 
+@dataclass(slots=True)
+class LabelerSummary:
+    """One labeler: who it is, as far as that is known, and the different labels it gave, the first `MOST_VALUES` of them."""
+
+    labeler: str
+    role: LabelRole | None = None
+    values: list[str] = field(default_factory=list)
+    has_more: bool = False
+
+    def note(self, label: str) -> None:
+        """One more label."""
+        if label in self.values:
+            return
+        if len(self.values) < MOST_VALUES:
+            self.values.append(label)
+        else:
+            self.has_more = True
+
+
 @dataclass(frozen=True, slots=True)
 class ImportSummary:
     """The outcome of an import. `kept` of each count is what is in the store now."""
@@ -46,6 +69,7 @@ class ImportSummary:
     cases: Count
     exchanges: Count
     labels: Count
+    labelers: tuple[LabelerSummary, ...] = ()
 
     @property
     def bundle_labels(self) -> dict[str, str]:
@@ -62,6 +86,7 @@ class ImportSummary:
         return {
             "suite": {"digest": self.suite.digest, "name": self.suite.name, "cases": self.suite.n_cases},
             "releases": [asdict(one) for one in self.releases],
+            "labelers": [asdict(one) for one in self.labelers],
             "counts": {kind: asdict(getattr(self, kind)) for kind in ("cases", "exchanges", "labels")},
         }
 

@@ -1,7 +1,6 @@
 """Reads members of a zip archive one at a time, Zstandard among the compressions, and never more than a bound.
 
-Python's own `zipfile` knows Zstandard from version 3.14 on; before that the package `zstandard` unpacks it
-(`pip install 'segue-ai[inspect]'`).
+Python's own `zipfile` knows Zstandard from version 3.14 on; before that the package `zstandard` unpacks it.
 """
 
 from __future__ import annotations
@@ -81,8 +80,8 @@ class ZipMembers:
             zstandard = importlib.import_module("zstandard")
         except ImportError as error:
             raise InputError(
-                f"{self._path} is packed with Zstandard, which needs one more package.",
-                fix="pip install 'segue-ai[inspect]'",
+                f"{self._path} is packed with Zstandard, and the package that unpacks it is not installed here.",
+                fix="pip install zstandard",
             ) from error
         self._raw.seek(member.header_offset)
         magic, name_length, extra_length = _LOCAL_HEADER.unpack(self._raw.read(_LOCAL_HEADER.size))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from segue.gates.decision import percent, points
 from segue.gates.findings import Finding
+from segue.gates.wording import percent, points
 
 __all__ = [
     "NONE",

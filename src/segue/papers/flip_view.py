@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+
+MOST_LAID_OUT = 100_000
+"""A longer output is compared as it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +45,20 @@ class FlipView:
         if self.confirmed is None:
             return "seen once"
         return "confirmed when run again" if self.confirmed else "not confirmed when run again"
+
+    @property
+    def shown_texts(self) -> tuple[str, str]:
+        """Both outputs as they are compared: where both are JSON objects or lists, a field a line, so that only those differ
+        that say something else."""
+        old, new = _laid_out(self.old_text), _laid_out(self.new_text)
+        return (self.old_text, self.new_text) if old is None or new is None else (old, new)
+
+
+def _laid_out(text: str) -> str | None:
+    """JSON with a field a line, its keys in their own order; `None` for anything else."""
+    if not text.lstrip().startswith(("{", "[")) or len(text) > MOST_LAID_OUT:
+        return None
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
+    except (ValueError, RecursionError):
+        return None

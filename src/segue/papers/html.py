@@ -25,6 +25,7 @@ from segue.papers.flip_view import FlipView
 from segue.papers.next_commands import next_commands
 from segue.papers.page import ArmCard, Bar, CauseCard, Fact, OneAnswerCard, Page, ReasonRow, Tile
 from segue.papers.page_amounts import amount_cards, unrecorded_words
+from segue.papers.page_confidence import confidence_card
 from segue.papers.page_flips import flip_section
 from segue.papers.page_slices import TONES, finding_table, heat_map, interval_plots
 from segue.papers.page_standing import (
@@ -37,7 +38,9 @@ from segue.papers.page_standing import (
     unusable_rows,
 )
 from segue.papers.printable import printable_line, printable_name
+from segue.papers.readable import readable
 from segue.papers.scale import place_text
+from segue.papers.ties import tie
 
 TEMPLATE = "report.html.j2"
 MOST_TILES = 4
@@ -83,15 +86,17 @@ def _policy_digest(text: str) -> str:
 
 def build_page(report: Report, flips: Sequence[FlipView] = ()) -> Page:
     """The typed context of the templates."""
+    report = readable(report)
+    told = {sentence for one in report.confidence for sentence in one.sentences}
     workflow = printable_name(report.workflow)
     return Page(
         title=f"{report.outcome.capitalize()}: {workflow}, {_names(report)}",
         workflow=workflow,
         outcome=report.outcome,
         sign=outline.OUTCOME_SIGNS[report.outcome],
-        headline=printable_line(report.headline),
+        headline=tie(printable_line(report.headline)),
         recommendation=report.recommendation,
-        recommendation_why=printable_line(report.recommendation_why),
+        recommendation_why=tie(printable_line(report.recommendation_why)),
         arms=(_arm("Incumbent", report.incumbent), _arm("Candidate", report.candidate)),
         facts=_facts(report),
         remarks=outline.arm_remarks(report),
@@ -101,16 +106,17 @@ def build_page(report: Report, flips: Sequence[FlipView] = ()) -> Page:
                 outcome=one.outcome,
                 sign=outline.OUTCOME_SIGNS[one.outcome],
                 code=one.code,
-                sentence=printable_line(one.sentence),
-                next_step=printable_line(one.next_step),
+                sentence=tie(printable_line(one.sentence)),
+                next_step=tie(printable_line(one.next_step)),
             )
             for one in report.reasons
         ),
-        watch=printable_line(report.watch.sentence) if report.watch else "",
+        watch=tie(printable_line(report.watch.sentence)) if report.watch else "",
         causes=tuple(_cause(report, one) for one in report.causes),
-        hollow=tuple(printable_line(one.sentence) for one in report.hollow),
+        hollow=tuple(tie(printable_line(one.sentence)) for one in report.hollow),
         one_answers=tuple(map(_one_answer, report.one_answers)),
         commands=tuple((one.line, one.purpose) for one in next_commands(report)),
+        correction=tie(outline.correction_words(report, report.findings)),
         heat=heat_map(report),
         plots=interval_plots(report),
         table=finding_table(report),
@@ -118,13 +124,14 @@ def build_page(report: Report, flips: Sequence[FlipView] = ()) -> Page:
         amounts=amount_cards(report),
         unrecorded=unrecorded_words(report),
         classes=tuple(map(class_card, report.classes)),
-        judges=tuple(map(judge_card, report.judges)),
+        confidences=tuple(map(confidence_card, report.confidence)),
+        judges=tuple(judge_card(report, one) for one in report.judges),
         shifts=tuple(map(shift_row, report.format_shifts)),
         coverage=outline.coverage_sentences(report),
         unusable=unusable_rows(report),
         by_task=counts_of(report.coverage.by_task),
         by_kind=counts_of(report.coverage.by_kind),
-        notes=tuple(map(printable_line, report.notes)),
+        notes=tuple(tie(printable_line(note)) for note in report.notes if note not in told),
         digests=digests_of(report),
         settings=settings_text(report),
     )
@@ -161,7 +168,7 @@ def _tiles(report: Report) -> tuple[Tile, ...]:
             amount((arm.p50.value if arm.p50 else None) if quantile else arm.mean, one.unit) for arm in (one.old, one.new)
         )
         title = outline.operation_title(one.name)
-        change = "" if one.ratio is None else ratio_text(one.ratio)
+        change = "" if one.ratio is None else tie(ratio_text(one.ratio))
         tiles.append(Tile(title, "median" if quantile else "mean", old, new, change, "", "", "even"))
     return tuple(tiles)
 
@@ -172,7 +179,7 @@ def _rate_tile(one: Finding) -> Tile:
         role=outline.role_of(one),
         old=percent(one.old.mean),
         new=percent(one.new.mean),
-        change="" if one.difference is None else f"{signed_points(one.difference)} points",
+        change="" if one.difference is None else tie(f"{signed_points(one.difference)} points"),
         verdict=one.verdict,
         sign=outline.VERDICT_SIGNS[one.verdict],
         tone=TONES[one.verdict],
@@ -189,14 +196,19 @@ def _cause(report: Report, cause: CauseFinding) -> CauseCard:
         for role, share, tone in (("Incumbent", old, "old"), ("Candidate", new, "new"))
         if share is not None
     )
-    share = f"{count(cause.n_present)} of {outline.counted(cause.n_failing, 'newly failing output')} show it"
-    if cause.explained_share is not None and cause.repaired_new is not None:
-        share += f"; the repair turns {count(cause.n_explained)} of the {count(cause.n_failing)} right"
+    says_present = f"{count(cause.n_present)} of {count(cause.n_failing)}" in cause.sentence
+    says_explained = f"{count(cause.n_explained)} of {count(cause.n_failing)}" in cause.sentence
+    parts = []
+    if not says_present:
+        parts.append(f"{count(cause.n_present)} of {outline.counted(cause.n_failing, 'newly failing output')} show it")
+    if cause.explained_share is not None and cause.repaired_new is not None and not says_explained:
+        parts.append(f"the repair turns {count(cause.n_explained)} of the {count(cause.n_failing)} right")
+    share = "; ".join(parts)
     return CauseCard(
         title=outline.cause_title(cause),
         place=outline.cause_place(cause),
-        sentence=printable_line(cause.sentence),
-        share=f"{share}.",
+        sentence=tie(printable_line(cause.sentence)),
+        share=f"{share[:1].upper()}{share[1:]}." if share else "",
         held=cause.ability_held is True,
         bars=bars,
         examples=tuple(printable_name(one) for one in cause.examples),
@@ -208,4 +220,4 @@ def _one_answer(one: OneAnswer) -> OneAnswerCard:
         Bar(f"{role}, {printable_name(one.label, 40)}", place_text(100 * share), percent(share), tone)
         for role, share, tone in (("Incumbent", one.old_share, "old"), ("Candidate", one.new_share, "new"))
     )
-    return OneAnswerCard(outline.one_answer_words(one), printable_line(one.sentence), bars)
+    return OneAnswerCard(outline.one_answer_words(one), tie(printable_line(one.sentence)), bars)

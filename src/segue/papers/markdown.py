@@ -13,6 +13,7 @@ from segue.papers import outline
 from segue.papers.figures import amount, count, difference_text, p_adjusted, p_short, percent, ratio_text
 from segue.papers.markdown_text import code, plain, table
 from segue.papers.next_commands import next_commands
+from segue.papers.readable import readable
 
 LIMIT = 65_000
 """Characters a comment may hold (GitHub allows 65,536)."""
@@ -28,6 +29,7 @@ RIGHT = frozenset({"n", "old", "new", "b/c", "p adj"})
 
 def render_markdown(report: Report) -> str:
     """The summary. Folded tables shrink, then whole parts go from the end, until it fits; what is left out is said."""
+    report = readable(report)
     parts: list[str] = []
     for most_rows in (MOST_ROWS, 80, 25, 10):
         parts = [part for part in _parts(report, most_rows) if part]
@@ -113,8 +115,11 @@ def _slices(report: Report) -> str:
     legend = "Differences in points. b/c: cases only the old, only the new bundle got right. p adj: Holm, one-sided."
     if any(one.is_critical for one in slices[:MOST_SLICES_IN_VIEW]):
         legend = f"◆ critical. {legend}"
+    shown = [*(totals[name] for name in gated[:8]), *slices[:MOST_SLICES_IN_VIEW]]
+    legend = f"{legend} {plain(outline.correction_words(report, shown))}".rstrip()
     note = f"<sub>{legend}{f' Not shown: {left_out}.' if left_out else ''}</sub>"
-    return f"{table(HEADS, rows, right=RIGHT)}\n\n{note}"
+    notes = "".join(f"\n- {plain(words)}" for one in shown if (words := outline.note_words(one)))
+    return f"{table(HEADS, rows, right=RIGHT)}\n\n{note}" + (f"\n{notes}" if notes else "")
 
 
 def _row(one: Finding, label: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from segue.gates.verdict import Reason
 from segue.model import short_id
 from segue.papers.outline import finding_at, metrics_of, sort_worst_first, where_words
 from segue.papers.printable import printable_name
+from segue.papers.readable import LOST, can_be_asked_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,10 @@ def next_commands(report: Report, *, most: int = 4) -> tuple[Command, ...]:
     codes = {reason.code for reason in report.reasons}
     if codes & {"thin-suite", "slices-inconclusive", "slice-inconclusive"} and report.outcome in ("hold", "caution"):
         commands.append(Command(f"segue suite stats {workflow}", "see which slices are thin"))
-    lost = codes & {"unusable", "slice-unusable", "candidate-loses-cases"}
-    if lost or codes & {"total-inconclusive", "critical-inconclusive"}:
+    lacking = [finding_at(report, reason.metric, reason.where) for reason in report.reasons if reason.code in LOST]
+    lost = any(can_be_asked_for(report, finding) for finding in lacking)
+    is_open = bool(codes & {"total-inconclusive", "critical-inconclusive"}) and can_be_asked_for(report, None)
+    if lost or is_open:
         candidate = shlex.quote(printable_name(report.candidate.label or short_id(report.candidate.digest)))
         again = "" if lost else f" --repeats {report.coverage.repeats + 1}"
         commands.append(Command(f"segue eval {workflow} --candidate {candidate}{again}", "ask for what is missing"))

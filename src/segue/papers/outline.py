@@ -45,7 +45,8 @@ def arm_remarks(report: Report) -> tuple[str, ...]:
     remarks = []
     for role, arm in (("incumbent", report.incumbent), ("candidate", report.candidate)):
         if arm.retires:
-            remarks.append(f"The {role}'s model retires on {printable_line(arm.retires)}.")
+            verb = "retired" if arm.retires <= report.at[: len(arm.retires)] else "retires"
+            remarks.append(f"The {role}'s model {verb} on {printable_line(arm.retires)}.")
         if arm.floating:
             remarks.append(f"The {role}'s model name floats: {printable_line(arm.floating)}")
     return tuple(remarks)
@@ -101,6 +102,35 @@ def role_of(finding: Finding) -> str:
     if not finding.is_gated:
         return "shown only"
     return "primary" if finding.is_primary else "guardrail"
+
+
+def correction_words(report: Report, shown: Iterable[Finding]) -> str:
+    """Why a rise whose interval lies above 0 is not called better: one line, where such a row is shown. Else empty."""
+    if not any(one.verdict == "not worse" and _lies_above_0(one) for one in shown):
+        return ""
+    alpha = _alpha(report)
+    below = f" below {alpha:g}" if alpha is not None else " small enough"
+    return f"A rise is called better once p adj, corrected for looking at all these slices (Holm), is{below}."
+
+
+def _lies_above_0(one: Finding) -> bool:
+    if one.interval is None:
+        return False
+    low, high = one.interval
+    return low > 0 if one.better_is == "higher" else high < 0
+
+
+def _alpha(report: Report) -> float | None:
+    gate = report.settings.get("gate") if isinstance(report.settings, dict) else None
+    alpha = gate.get("alpha") if isinstance(gate, dict) else None
+    return alpha if isinstance(alpha, float) else None
+
+
+def note_words(finding: Finding) -> str:
+    """What else there is to say of a finding, with its place: empty where there is nothing."""
+    if not finding.note or not finding.n:
+        return ""  # of a row without cases its figures say as much
+    return f"{printable_name(finding.metric)} on {where_words(finding.where)}: {printable_line(finding.note)}"
 
 
 def left_out_words(left_out: Sequence[Finding], noun: str = "") -> str:

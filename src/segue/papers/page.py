@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from segue.papers.page_confidence import ConfidenceCard
 from segue.papers.scale import Tick
 
 
@@ -245,6 +246,8 @@ class FlipSection:
     slices: tuple[str, ...]
     metrics: tuple[str, ...]
     sentence: str
+    in_view: int
+    """So many are in view; the others open on a click."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,6 +377,7 @@ class Page:
     hollow: tuple[str, ...]
     one_answers: tuple[OneAnswerCard, ...]
     commands: tuple[tuple[str, str], ...]
+    correction: str
     heat: HeatMap | None
     plots: tuple[IntervalPlot, ...]
     table: FindingTable | None
@@ -381,6 +385,7 @@ class Page:
     amounts: tuple[AmountCard, ...]
     unrecorded: str
     classes: tuple[ClassCard, ...]
+    confidences: tuple[ConfidenceCard, ...]
     judges: tuple[JudgeCard, ...]
     shifts: tuple[ShiftRow, ...]
     coverage: tuple[str, ...]

@@ -14,6 +14,8 @@ from segue.papers.page import FlipCard, FlipSection, OutputSide, Piece
 from segue.papers.printable import printable, printable_line, printable_name, shorten
 
 MOST_FLIPS = 200
+MOST_IN_VIEW = 20
+"""Further ones open on a click: what comes after them on the page is looked for, too."""
 LEAST_POSITIVE_SHARE = 4
 """A quarter of the places is for positive flips, if there are as many: what got better is read too."""
 MOST_OUTPUT = 2_400
@@ -40,7 +42,7 @@ def flip_section(report: Report, flips: Sequence[FlipView]) -> FlipSection:
             break
         cards.append(card)
     shown_metrics = tuple(dict.fromkeys(card.metric for card in cards))
-    return FlipSection(tuple(cards), tuple(numbers), shown_metrics, _sentence(report, flips, cards))
+    return FlipSection(tuple(cards), tuple(numbers), shown_metrics, _sentence(report, flips, cards), MOST_IN_VIEW)
 
 
 def _chosen(flips: Sequence[FlipView]) -> list[FlipView]:
@@ -93,7 +95,7 @@ def _left_out(characters: int) -> str:
 
 
 def _sides(flip: FlipView) -> tuple[OutputSide, ...]:
-    (old, old_left_out), (new, new_left_out) = (shorten(printable(one), MOST_OUTPUT) for one in (flip.old_text, flip.new_text))
+    (old, old_left_out), (new, new_left_out) = (shorten(printable(one), MOST_OUTPUT) for one in flip.shown_texts)
     pieces: dict[str, list[Piece]] = {"removed": [], "added": []}
     for span in word_diff(old, new):
         for kind, held in pieces.items():

@@ -30,6 +30,7 @@ from segue.papers.page import (
 )
 from segue.papers.printable import printable_line, printable_name
 from segue.papers.scale import GainScale, place_text
+from segue.papers.ties import tie
 
 MOST_HEAT_ROWS = 120
 MOST_HEAT_COLUMNS = 16
@@ -169,7 +170,7 @@ def _interval_row(one: Finding, scale: GainScale) -> IntervalRow:
         x2=x2,
         value=signed_points(one.difference),
         interval=_interval_text(one),
-        n=outline.counted(one.n, "case"),
+        n=tie(outline.counted(one.n, "case")),
         verdict=one.verdict,
         sign=outline.VERDICT_SIGNS[one.verdict],
         tone=TONES[one.verdict],

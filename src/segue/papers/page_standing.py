@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from segue.gates.report import ClassRow, ClassTable, FormatShift, JudgeStanding, Report
 from segue.papers import outline
-from segue.papers.figures import NONE, count, number, percent, percent_bare
+from segue.papers.figures import NONE, amount, count, difference_text, number, percent, percent_bare, signed_points
 from segue.papers.page import (
     Bar,
     ClassCard,
@@ -21,6 +21,7 @@ from segue.papers.page import (
 )
 from segue.papers.printable import printable, printable_line, printable_name, shorten
 from segue.papers.scale import place_text
+from segue.papers.ties import tie
 
 MOST_CLASSES = 25
 MOST_SETTINGS = 20_000
@@ -65,15 +66,52 @@ def _shade(cell: int, total: int) -> int:
     return sum(cell > edge * total for edge in (0, 0.05, 0.20, 0.60)) if total else 0
 
 
-def judge_card(standing: JudgeStanding) -> JudgeCard:
-    """A judge's standing with its figures."""
+def judge_card(report: Report, standing: JudgeStanding) -> JudgeCard:
+    """A judge's standing: the difference it saw and the one without its known errors, what it was asked, and its figures.
+
+    Figures that have parts of their own are left to the JSON report; the sentences say what follows from them.
+    """
     figures = standing.figures if isinstance(standing.figures, Mapping) else {}
+    facts = [*_corrected(report, standing), *_asked(report, standing.metric)]
+    facts += [
+        Fact(printable_name(str(key).replace("_", " ")), _plain(value))
+        for key, value in figures.items()
+        if not isinstance(value, Mapping | list | tuple)
+    ]
     return JudgeCard(
         metric=printable_name(standing.metric),
         may_gate=standing.may_gate,
-        sentence=" ".join(map(printable_line, standing.sentences)),
-        figures=tuple(Fact(printable_name(str(key).replace("_", " ")), _plain(value)) for key, value in figures.items()),
+        sentence=" ".join(tie(printable_line(one)) for one in standing.sentences),
+        figures=tuple(facts),
     )
+
+
+def _corrected(report: Report, standing: JudgeStanding) -> list[Fact]:
+    total = outline.finding_at(report, standing.metric, "")
+    if standing.corrected_difference is None or total is None:
+        return []
+    interval = ""
+    if standing.corrected_low is not None and standing.corrected_high is not None:
+        interval = f" [{signed_points(standing.corrected_low)}, {signed_points(standing.corrected_high)}]"
+    return [
+        Fact("difference as judged, points", difference_text(total)),
+        Fact("with the judge's errors taken out", f"{signed_points(standing.corrected_difference)}{interval}"),
+    ]
+
+
+def _asked(report: Report, metric: str) -> list[Fact]:
+    one = next((one for one in report.judging if one.metric == metric), None)
+    if one is None:
+        return []
+    silent = f", {count(one.silent)} not given" if one.silent else ""
+    facts = [Fact("verdicts", f"{count(one.verdicts)}{silent}"), Fact("calls", count(one.calls))]
+    if one.cost_microusd is not None:
+        facts.append(Fact("cost of judging", amount(one.cost_microusd, "microusd")))
+    if one.preferences is not None and one.preferences.n:
+        held = one.preferences
+        facts.append(Fact("new preferred, tie, old preferred", f"{count(held.wins)}, {count(held.ties)}, {count(held.losses)}"))
+        facts.append(Fact("verdicts that changed with the order", percent(held.inconsistent)))
+    return facts
 
 
 def _plain(value: object) -> str:

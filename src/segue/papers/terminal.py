@@ -16,8 +16,10 @@ from segue.papers import outline
 from segue.papers.figures import percent
 from segue.papers.next_commands import next_commands
 from segue.papers.printable import printable_line, printable_name
+from segue.papers.readable import readable
 from segue.papers.screen import labelled, lines_of, write_lines
 from segue.papers.terminal_slices import slices_lines
+from segue.papers.ties import held
 
 SCREEN = 45
 """Lines of one screen."""
@@ -40,6 +42,7 @@ COLOURS: dict[Outcome, str] = {"pass": "blue", "caution": "yellow", "hold": "mag
 
 def print_report(report: Report, console: Console, *, details: bool = False) -> None:
     """Print `report`, on one screen of about 45 lines; with `details`, everything there is, however long."""
+    report = readable(report)
     before = [lines_of(console, one) for one in (_verdict(report), _reasons(report, details)) if one is not None]
     parts = (_causes(report, details), _operations(report, details), _remarks(report, details))
     after = [lines_of(console, one) for one in parts if one is not None]
@@ -54,16 +57,16 @@ def print_report(report: Report, console: Console, *, details: bool = False) -> 
 def _verdict(report: Report) -> RenderableType:
     text = Text()
     text.append(f" {outline.OUTCOME_SIGNS[report.outcome]} {report.outcome.upper()} ", BADGES[report.outcome])
-    text.append(f"  {printable_line(report.headline)}\n", "bold")
+    text.append(f"  {_line(report.headline)}\n", "bold")
     text.append(
         f"{printable_name(report.workflow)}: {outline.arm_words(report.incumbent)} → {outline.arm_words(report.candidate)}, "
         f"{outline.counted(report.n_cases, 'case')} of suite {printable_name(report.suite_name)}\n",
         DIM,
     )
     for remark in outline.arm_remarks(report):
-        text.append(f"{remark}\n", DIM)
+        text.append(f"{held(remark)}\n", DIM)
     text.append(f"Recommendation: {report.recommendation}. ", "bold")
-    text.append(printable_line(report.recommendation_why))
+    text.append(_line(report.recommendation_why))
     return text
 
 
@@ -75,10 +78,10 @@ def _reasons(report: Report, details: bool) -> RenderableType | None:
     shown = report.reasons if whole else report.reasons[: MOST_REASONS - 1]
     grid = labelled(9)
     for index, reason in enumerate(shown):
-        text = Text(printable_line(reason.sentence))
+        text = Text(_line(reason.sentence))
         following = shown[index + 1].next_step if index + 1 < len(shown) else None
         if reason.next_step and reason.next_step != following:
-            text.append(f"\n→ {printable_line(reason.next_step)}", DIM)
+            text.append(f"\n→ {_line(reason.next_step)}", DIM)
         grid.add_row(Text(f"{outline.OUTCOME_SIGNS[reason.outcome]} {reason.outcome}", COLOURS[reason.outcome]), text)
     left_out = len(report.reasons) - len(shown)
     if left_out:
@@ -93,10 +96,10 @@ def _causes(report: Report, details: bool) -> RenderableType | None:
     for cause in shown:
         text = Text()
         text.append(outline.cause_title(cause), "bold")
-        text.append(f" ({outline.cause_place(cause)}). {printable_line(cause.sentence)}")
+        text.append(f" ({outline.cause_place(cause)}). {_line(cause.sentence)}")
         repair = outline.cause_repair(cause, outline.finding_at(report, cause.metric, cause.where))
         if repair:
-            text.append(f" {repair}")
+            text.append(f" {held(repair)}")
         grid.add_row(Text("cause", "bold"), text)
     left_out = len(report.causes) - len(shown)
     if left_out:
@@ -104,10 +107,10 @@ def _causes(report: Report, details: bool) -> RenderableType | None:
     for one in report.one_answers if details else report.one_answers[:1]:
         text = Text()
         text.append(outline.one_answer_words(one), "bold")
-        text.append(f". {printable_line(one.sentence)}")
+        text.append(f". {_line(one.sentence)}")
         grid.add_row(Text("cause", "bold"), text)
     if report.watch is not None:
-        grid.add_row(Text("watch", "bold"), Text(printable_line(report.watch.sentence)))
+        grid.add_row(Text("watch", "bold"), Text(_line(report.watch.sentence)))
     return grid if grid.row_count else None
 
 
@@ -119,12 +122,12 @@ def _operations(report: Report, details: bool) -> RenderableType:
     titles = [outline.operation_title(one.name) for one in shown]
     grid = labelled(min(24, max(map(cell_len, (*titles, "Coverage")))))
     for title, one in zip(titles, shown, strict=True):
-        text = Text(outline.operation_words(one))
+        text = Text(held(outline.operation_words(one)))
         extremes = outline.extremes_words(one)
         if extremes and (details or one.name == "latency"):
-            text.append(f". {extremes}", DIM)
+            text.append(f". {held(extremes)}", DIM)
         grid.add_row(Text(title, "bold"), text)
-    grid.add_row(Text("Coverage", "bold"), Text(" ".join(outline.coverage_sentences(report))))
+    grid.add_row(Text("Coverage", "bold"), Text(held(" ".join(outline.coverage_sentences(report)))))
     return grid
 
 
@@ -132,13 +135,13 @@ def _remarks(report: Report, details: bool) -> RenderableType | None:
     """Notes, for they limit what the verdict says; judges and the form of outputs where details are asked for."""
     lines = []
     for standing in report.judges if details else ():
-        lines.append(outline.judge_sentence(standing))
+        lines.append(held(outline.judge_sentence(standing)))
     for shift in report.format_shifts if details else ():
         lines.append(
             f"Form: {printable_name(shift.trait)} {percent(shift.old_share)} → {percent(shift.new_share)} "
             f"of {outline.counted(shift.n, 'output')}."
         )
-    lines += [f"Note: {printable_line(note)}" for note in report.notes]
+    lines += [f"Note: {_line(note)}" for note in report.notes]
     return Text("\n".join(lines)) if lines else None
 
 
@@ -154,3 +157,8 @@ def _next(report: Report, width: int) -> RenderableType:
         if with_purpose:
             text.append(f"{' ' * (longest - cell_len(one.line))}  # {one.purpose}", DIM)
     return text
+
+
+def _line(sentence: str) -> str:
+    """A sentence in which numbers stay with their units when lines are broken."""
+    return held(printable_line(sentence))

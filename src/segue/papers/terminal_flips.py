@@ -29,8 +29,13 @@ OLD_MARK = "bold red"
 NEW_MARK = "bold blue"
 
 
-def print_flips(flips: Sequence[FlipView], console: Console, *, most: int | None = MOST_FLIPS) -> None:
-    """Print flips in the order given, at most `most` of them (`None`: all); what is left out is counted."""
+def print_flips(
+    flips: Sequence[FlipView], console: Console, *, most: int | None = MOST_FLIPS, n_in_all: int | None = None
+) -> None:
+    """Print flips in the order given, at most `most` of them (`None`: all); what is left out is counted.
+
+    `n_in_all` says how many there are where the caller has handed over only some.
+    """
     if not flips:
         console.print(Text("No case flipped here."))
         return
@@ -48,10 +53,20 @@ def print_flips(flips: Sequence[FlipView], console: Console, *, most: int | None
         console.print()
     negative = sum(flip.is_negative for flip in flips)
     positive = len(flips) - negative
-    told = f"{counted(len(flips), 'flip')}: {count(negative)} right before and wrong now, {count(positive)} the reverse."
-    if len(shown) < len(flips):
-        told += f" {count(len(flips) - len(shown))} are not shown."
-    console.print(Text(told, "bold"))
+    console.print(Text(_told(negative, positive, len(shown), max(len(flips), n_in_all or 0)), "bold"))
+
+
+def _told(negative: int, positive: int, n_shown: int, n_in_all: int) -> str:
+    """`2 of 29 flips, right before and wrong now.`"""
+    if negative and positive:
+        told = f"{counted(negative + positive, 'flip')}: {count(negative)} right before and wrong now, "
+        told += f"{count(positive)} the reverse."
+        left_out = n_in_all - n_shown
+        return f"{told} {count(left_out)} {'is' if left_out == 1 else 'are'} not shown." if left_out else told
+    kind = "right before and wrong now" if negative else "wrong before and right now"
+    if n_shown < n_in_all:
+        return f"{count(n_shown)} of {counted(n_in_all, 'flip')}, {kind}."
+    return f"{counted(n_in_all, 'flip')}, {kind}."
 
 
 def _head(flip: FlipView) -> Text:
@@ -102,9 +117,7 @@ def _arm_head(role: str, reason: str | None) -> Text:
 
 def _marked(flip: FlipView, *, coloured: bool) -> tuple[Text, Text]:
     """Both outputs with the words that differ marked."""
-    (old, old_left_out), (new, new_left_out) = (
-        shorten(printable(one), MOST_CHARACTERS) for one in (flip.old_text, flip.new_text)
-    )
+    (old, old_left_out), (new, new_left_out) = (shorten(printable(one), MOST_CHARACTERS) for one in flip.shown_texts)
     sides = {"removed": Text(), "added": Text()}
     marks = {"removed": (OLD_MARK, "[-", "-]"), "added": (NEW_MARK, "{+", "+}")}
     for span in word_diff(old, new):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -14,10 +15,12 @@ from segue.gates.verdict import SliceVerdict
 from segue.papers import outline
 from segue.papers.figures import count, difference_text, p_adjusted, p_short, percent_bare
 from segue.papers.printable import printable_name
-from segue.papers.screen import Lines, lines_of
+from segue.papers.screen import Lines, clip_middle, lines_of
+from segue.papers.ties import held
 
 FEWEST_SLICES = 4
 MOST_TOTALS = 4
+NARROWEST_NAME = 16
 NARROW = 96
 """Below this many columns the table leaves out the interval's decimals, the adjusted p and the cases that are needed."""
 
@@ -32,7 +35,9 @@ def slices_lines(report: Report, console: Console, room: int | None) -> Lines:
     totals = {one.metric: one for one in report.totals()}
     metrics = [name for name in outline.metrics_of(report) if name in totals]
     if room is None:
-        return _lines(console, [row for name in metrics for row in (totals[name], *_all_slices(report, name))], [], None)
+        return _lines(
+            report, console, [row for name in metrics for row in (totals[name], *_all_slices(report, name))], [], None
+        )
     metrics = ([name for name in metrics if totals[name].is_gated] or metrics)[:MOST_TOTALS]
     slices = outline.sort_worst_first(
         one for one in report.findings if not one.is_total and (one.is_primary or (one.is_gated and one.verdict == "worse"))
@@ -41,7 +46,7 @@ def slices_lines(report: Report, console: Console, room: int | None) -> Lines:
     fitting = min(len(slices), max(FEWEST_SLICES, room - frame))
     while True:
         shown, left_out = _worst(slices, fitting)
-        lines = _lines(console, [*(totals[name] for name in metrics), *shown], left_out, metrics[0] if metrics else "")
+        lines = _lines(report, console, [*(totals[name] for name in metrics), *shown], left_out, metrics[0] if metrics else "")
         if len(lines) <= room or fitting <= FEWEST_SLICES:
             return lines
         fitting -= 1
@@ -59,23 +64,46 @@ def _worst(slices: Sequence[Finding], most: int) -> tuple[list[Finding], list[Fi
     return [one for one in slices if id(one) in kept], [one for one in slices if id(one) not in kept]
 
 
-def _lines(console: Console, rows: Sequence[Finding], left_out: Sequence[Finding], usual: str | None) -> Lines:
+def _lines(report: Report, console: Console, rows: Sequence[Finding], left_out: Sequence[Finding], usual: str | None) -> Lines:
     """Totals go by the name of their metric. Slices of another metric than `usual` name it; `None` where totals head them."""
     narrow = console.width < NARROW
     needs = not narrow and any(one.needed is not None for one in rows)
     table = _columns(narrow, needs)
-    for one in rows:
-        if one.is_total:
-            label = Text(printable_name(one.metric, 40), "bold")
-        else:
-            label = Text(f"{'◆' if one.is_critical else ' '} {printable_name(one.where, 60)}")
-            if usual is not None and one.metric != usual:
-                label.append(f" · {printable_name(one.metric, 40)}", DIM)
-        table.add_row(label, *_cells(one, narrow, needs))
+    cells = [_cells(one, narrow, needs) for one in rows]
+    taken = _taken(cells, [str(column.header) for column in table.columns][1:], 1 if narrow else 2)
+    room = max(NARROWEST_NAME, console.width - taken)
+    for one, figures in zip(rows, cells, strict=True):
+        table.add_row(_label(one, usual, room), *figures)
     lines = lines_of(console, table)
     if left_out:
         lines += lines_of(console, Text(f"  {outline.left_out_words(left_out)} (--details)", DIM))
-    return lines + lines_of(console, Text(_legend(rows, narrow), DIM))
+    lines += lines_of(console, Text(_legend(rows, narrow), DIM))
+    for words in (outline.correction_words(report, rows), *map(outline.note_words, rows)):
+        if words:
+            lines += lines_of(console, Text(held(words), DIM))
+    return lines
+
+
+def _taken(cells: Sequence[Sequence[RenderableType]], heads: Sequence[str], gap: int) -> int:
+    """The columns that the figures take beside the names."""
+    widths = [cell_len(head) for head in heads]
+    for row in cells:
+        widths = [max(width, cell_len(str(cell))) for width, cell in zip(widths, row, strict=True)]
+    return sum(width + gap for width in widths) + gap
+
+
+def _label(one: Finding, usual: str | None, room: int) -> Text:
+    """The name of a row on one line: too long a name keeps its beginning and its end."""
+    if one.is_total:
+        return Text(clip_middle(printable_name(one.metric), room), "bold")
+    name = printable_name(one.where)
+    metric = f" · {printable_name(one.metric, 40)}" if usual is not None and one.metric != usual else ""
+    if cell_len(name) + cell_len(metric) + 2 > room:
+        metric = clip_middle(metric, max(NARROWEST_NAME // 2, room // 2 - 2))
+    label = Text(f"{'◆' if one.is_critical else ' '} {clip_middle(name, room - 2 - cell_len(metric))}")
+    if metric:
+        label.append(metric, DIM)
+    return label
 
 
 def _legend(slices: Sequence[Finding], narrow: bool) -> str:
@@ -88,7 +116,7 @@ def _legend(slices: Sequence[Finding], narrow: bool) -> str:
 
 def _columns(narrow: bool, needs: bool) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1 if narrow else 2, 0, 0), header_style=DIM, show_edge=False)
-    table.add_column("where", overflow="fold", min_width=12)
+    table.add_column("where", overflow="fold", min_width=NARROWEST_NAME)
     for head in ("n", "old %", "new %"):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("difference", no_wrap=True)

@@ -17,6 +17,7 @@ from segue.providers.draws import Draws, pick
 from segue.providers.rendering import prompt_variables, substitute
 from segue.providers.scripted_answers import Answer, look_up, right_answer, wrong_answer
 from segue.providers.scripted_config import ScriptedConfig, ScriptedModel
+from segue.providers.scripted_judge import give_verdict, verdicts_asked
 
 PRICE_SOURCE = "declared by the scripted model"
 _KEPT_OF_TRUNCATED = (0.35, 0.8)
@@ -85,6 +86,11 @@ class ScriptedProvider:
 def compose_reply(model: ScriptedModel, request: ModelRequest, draws: Draws) -> Reply | Failure:
     """The reply of `model`; a failure where the case lacks what the model is declared to answer with."""
     labels = _labels(request)
+    allowed = verdicts_asked(request.response_schema) if model.likes is not None else []
+    if model.likes is not None and allowed:
+        is_right = draws.settled(f"judging {request.idempotency_key}") < model.accuracy.of(labels)
+        text = give_verdict(request.messages[-1].text, allowed, model.likes, is_right=is_right)
+        return Reply(text=text, finish_reason="stop")
     if draws.settled("refuse") < model.refuse_share.of(labels):
         text = pick(model.refusals, draws.settled("refusal"))
         return Reply(text=text, finish_reason="stop")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from segue.model import Frozen
 from segue.model.exchange import FailureKind
@@ -83,6 +84,9 @@ class ScriptedModel(Frozen):
     `{{metadata.name}}`, `{{slice.name}}`.
 
     Fences, prose, refusals and truncation are settled per case, so that a repeat shows them again.
+
+    `likes` makes it a judge as well: asked for a verdict, it prefers answers in which this pattern is found, and turns the
+    verdict round in 1 − `accuracy` of its questions.
     """
 
     accuracy: SliceShare = SliceShare(default=1.0)
@@ -103,8 +107,18 @@ class ScriptedModel(Frozen):
     characters_per_token: float = Field(default=4.0, gt=0)
     reasoning_tokens_median: float = Field(default=0.0, ge=0)
     reasoning_tokens_sigma: float = Field(default=0.5, ge=0, le=3)
+    likes: str | None = None
     price: ModelPrice | None = None
     failures: Failures = Failures()
+
+    @field_validator("likes")
+    @classmethod
+    def _likes_is_a_pattern(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"likes is no pattern: {error}") from None
+        return value
 
     @model_validator(mode="after")
     def _range_runs_up(self) -> ScriptedModel:

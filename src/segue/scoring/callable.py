@@ -35,7 +35,7 @@ class CallableSettings(Settings):
     function: str = Field(min_length=3)
     """`module:function`, or `path.py:function` with a path from the workflow's folder."""
     unit: Literal["proportion", "score", "count", "characters", "tokens", "ms", "microusd"] = "proportion"
-    """What its numbers are. A `proportion` is 0 or 1, or a truth value; a `score` lies between 0 and 1."""
+    """What its numbers are. A `proportion` is 0 or 1, or a truth value; a `score` lies between 0 and 1; none is negative."""
     metrics: tuple[str, ...] = ()
     """Further metrics it gives as `Score`s, named `<name>.<metric>`, of the same unit."""
 
@@ -59,7 +59,7 @@ class CallableScorer(PureScorer[CallableSettings]):
     """What the function returns. An exception inside it is an `error` score with the exception's type, never a wrong answer."""
 
     type = "callable"
-    version = "1"
+    version = "2"
     settings_model = CallableSettings
 
     def __init__(self, spec: ScorerSpec, settings: CallableSettings, function: Callable[..., Any], source_digest: str) -> None:
@@ -117,7 +117,7 @@ class CallableScorer(PureScorer[CallableSettings]):
             if metric is None:
                 return self._failed("the function returned a Score under a name that metrics does not list")
             if score.value is not None and not _fits(score.value, metric):
-                return self._failed(f"the function returned a number that is no {metric.unit}")
+                return self._failed(f"the function returned {_misfit(score.value)}; its unit is {metric.unit}")
         if len({score.name for score in scores}) < len(scores):
             return self._failed("the function returned two Scores of one name")
         return tuple(scores)
@@ -131,7 +131,14 @@ def _fits(value: Any, metric: Metric) -> bool:
         return False
     if metric.unit == "proportion":
         return value in (0, 1)
-    return 0 <= value <= 1 if metric.unit == "score" else True
+    return 0 <= value <= 1 if metric.unit == "score" else value >= 0
+
+
+def _misfit(value: Any) -> str:
+    """What is wrong with a value, without the value."""
+    if isinstance(value, int | float) and math.isfinite(value):
+        return "a negative number" if value < 0 else "a number that does not fit"
+    return "no finite number"
 
 
 class _LoadError(Exception):

@@ -9,7 +9,7 @@ from segue.model import Metric, ScorerSpec
 if TYPE_CHECKING:
     from segue.scoring.command import CommandSettings
     from segue.scoring.contract import ContractSettings
-    from segue.scoring.judge import PointwiseSettings
+    from segue.scoring.judge import PairwiseSettings, PointwiseSettings
 
 
 def command_metrics(spec: ScorerSpec, settings: CommandSettings) -> tuple[Metric, ...]:  # noqa: ARG001  one metric whatever the settings
@@ -37,3 +37,8 @@ def judge_metrics(spec: ScorerSpec, settings: PointwiseSettings) -> tuple[Metric
     if isinstance(settings.scale, int):
         return (Metric(name=spec.name, unit="score", better=spec.better or "higher"),)
     return (Metric(name=spec.name, better=spec.better or "higher"),)
+
+
+def pairwise_metrics(spec: ScorerSpec, settings: PairwiseSettings) -> tuple[Metric, ...]:  # noqa: ARG001  one metric whatever the settings
+    """How far an arm's answers are preferred: 1 where its own wins, ½ for a tie. More is better, whatever is compared."""
+    return (Metric(name=spec.name, unit="score"),)

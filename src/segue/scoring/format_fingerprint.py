@@ -67,8 +67,8 @@ class FormatScorer(PureScorer[FormatSettings]):
             asked = next((turn.text for turn in reversed(case.messages) if turn.role == "user"), "")
             expected = guess_language(asked)
         traits = fingerprint(reply_of(exchange), prompt_language=expected).traits()
-        known = ((trait, traits[trait]) for trait in self.settings.traits)
-        return tuple(Score(f"{self.name}.{trait}", float(has)) for trait, has in known if has is not None)
+        known = ((metric.name, traits[trait]) for metric, trait in zip(self.metrics, self.settings.traits, strict=True))
+        return tuple([Score(name, 1.0 if has else 0.0) for name, has in known if has is not None])
 
 
 def build_format(spec: ScorerSpec, context: ScoringContext) -> FormatScorer:

@@ -7,18 +7,17 @@ identity holds model, rubric, prompt version and parameters, so that two arms ju
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
 from pydantic import model_validator
 
 from segue.model import Case, Exchange, Json, Metric, Score, ScorerSpec
-from segue.model.exchange import ScoreStatus
 from segue.scoring.base import ScorerIdentity
 from segue.scoring.context import ScoringContext
-from segue.scoring.declared import judge_metrics
+from segue.scoring.declared import judge_metrics, pairwise_metrics
 from segue.scoring.judge_asking import Answered, Judge, JudgeSettings, Silence, identify_judge, read_judge, score_of
 from segue.scoring.judge_prompts import PassFail, Points, Prefer, Verdict
+from segue.scoring.pairs import Choice, PairwisePreference
 
 MOST_POINTS = 10
 
@@ -69,55 +68,15 @@ class JudgeScorer:
         return (Score(name, value, str(answered.verdict.value), detail=detail),)
 
 
-Choice = Literal["old", "new", "tie"]
-
-
-@dataclass(frozen=True, slots=True)
-class PairwisePreference:
-    """Which arm's answer is better: `value` 1 the new one's, 0 the old one's, ½ neither; `None` unless `scored`.
-
-    `choices` are the verdicts with the old answer shown first, and with the new one first. Where they differ the value is ½ and
-    `position_inconsistent`; `favoured_position` says which place won both times, if one did.
-    """
-
-    case_id: str
-    value: float | None
-    status: ScoreStatus = "scored"
-    reason: str = ""
-    choices: tuple[Choice, ...] = ()
-    position_inconsistent: bool = False
-    identical: bool = False
-    detail: dict[str, Json] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        assert (self.value is not None) == (self.status == "scored"), "a preference has a value exactly if it is scored"
-
-    @property
-    def favoured_position(self) -> Literal["first", "second"] | None:
-        """The place that won in both orders; `None` where none did."""
-        if self.choices == ("old", "new"):
-            return "first"
-        return "second" if self.choices == ("new", "old") else None
-
-
-@runtime_checkable
-class PairScorer(Protocol):
-    """Compares the two arms' outputs on one case. Never raises for what a judge or its provider does."""
-
-    @property
-    def identity(self) -> ScorerIdentity: ...
-
-    async def prefer(self, case: Case, old: Exchange, new: Exchange) -> PairwisePreference: ...
-
-
 class PairwiseJudge:
     """Asks a judge model which answer is better, once in either order. A `PairScorer`.
 
     Many judges favour a place. A preference counts only if it survives the swap; otherwise it is a tie, and marked.
     """
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Judge, metrics: Sequence[Metric]) -> None:
         self._judge = judge
+        self.metrics = metrics
 
     @property
     def identity(self) -> ScorerIdentity:
@@ -158,7 +117,8 @@ def build_judge(spec: ScorerSpec, context: ScoringContext) -> JudgeScorer:
 def build_pairwise(spec: ScorerSpec, context: ScoringContext) -> PairwiseJudge:
     """A pairwise judge from its declaration. Raises `InputError` with all faults of the settings."""
     settings, rubric, provider = read_judge(PairwiseSettings, spec, context)
-    return PairwiseJudge(Judge(identify_judge(spec, settings, rubric), provider, settings, rubric, Prefer()))
+    judge = Judge(identify_judge(spec, settings, rubric), provider, settings, rubric, Prefer())
+    return PairwiseJudge(judge, pairwise_metrics(spec, settings))
 
 
 def _choice(verdict: Verdict, *, old_first: bool) -> Choice:

@@ -7,8 +7,8 @@ A judge that cannot be understood leaves its score open; it never fails an outpu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,6 +32,8 @@ from segue.scoring.judge_prompts import (
 )
 from segue.scoring.settings import Settings, read_settings
 
+KEY_SHOWN = 16
+"""Digits of a question's key that a score's detail keeps."""
 MOST_WHY = 1_000
 """Characters of a judge's reason that are kept."""
 
@@ -74,13 +76,17 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a judge gave back, and what it cost. `cost_microusd` and tokens are `None` where a call did not say."""
+    """What a judge gave back, and what it cost. `cost_microusd` and tokens are `None` where a call did not say.
+
+    `asked` names each question by the beginning of its key, with its cost: an answer that served twice is paid once.
+    """
 
     verdict: Verdict | Silence
     calls: int
     cost_microusd: float | None
     input_tokens: int | None
     output_tokens: int | None
+    asked: Mapping[str, float | None] = field(default_factory=dict)
 
     def spending(self) -> dict[str, Json]:
         """Calls, cost and tokens, for a score's detail."""
@@ -89,6 +95,7 @@ class Answered:
             "cost_microusd": self.cost_microusd,
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
+            "asked": dict(self.asked),
         }
 
 
@@ -114,12 +121,13 @@ class Judge:
         if size > self.settings.max_chars:
             why = f"The material has {size} characters; the judge is shown up to {self.settings.max_chars} (max_chars)."
             return Answered(Silence("unscored", why), 0, 0.0, 0, 0)
-        outcomes: list[ModelOutcome] = []
+        outcomes: list[tuple[str, ModelOutcome]] = []
         silence = Silence("unscored", "The judge was not asked.")
         for again in (False, True):
             asked = ask_judge(self.rubric, self.scale, case, replies, reference=reference, again=again)
-            outcome = await self.provider.ask(self._request(asked, case))
-            outcomes.append(outcome)
+            request = self._request(asked, case)
+            outcome = await self.provider.ask(request)
+            outcomes.append((request.idempotency_key[:KEY_SHOWN], outcome))
             if outcome.failure is not None:
                 silence = Silence("error", f"The judge could not be asked ({outcome.failure.kind}).")
                 break
@@ -215,14 +223,15 @@ def _why_unread(reply: Reply) -> str:
     return "The judge's answer was not the JSON verdict asked for, also when asked again."
 
 
-def _answered(verdict: Verdict | Silence, outcomes: Sequence[ModelOutcome]) -> Answered:
-    costs = [outcome.cost_microusd for outcome in outcomes]
-    read = [outcome.usage.input_tokens for outcome in outcomes]
-    written = [outcome.usage.output_tokens for outcome in outcomes]
+def _answered(verdict: Verdict | Silence, outcomes: Sequence[tuple[str, ModelOutcome]]) -> Answered:
+    costs = [outcome.cost_microusd for _, outcome in outcomes]
+    read = [outcome.usage.input_tokens for _, outcome in outcomes]
+    written = [outcome.usage.output_tokens for _, outcome in outcomes]
     return Answered(
         verdict=Verdict(verdict.value, verdict.why[:MOST_WHY]) if isinstance(verdict, Verdict) else verdict,
         calls=len(outcomes),
         cost_microusd=None if None in costs else sum(cost for cost in costs if cost is not None),
         input_tokens=None if None in read else sum(count for count in read if count is not None),
         output_tokens=None if None in written else sum(count for count in written if count is not None),
+        asked={key: outcome.cost_microusd for key, outcome in outcomes},
     )

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from segue.errors import Fault, InputError
 from segue.model import Case, Exchange, Metric, Score, ScorerSpec
 from segue.scoring.context import ScoringContext
+from segue.scoring.label_roles import LabelRole
 from segue.scoring.pure import PureScorer
 from segue.scoring.reference import ReferenceSettings, accepted_texts, reference_of
 from segue.scoring.settings import SettingError, Word, read_settings
@@ -31,6 +32,8 @@ class RecordedLabelSettings(ReferenceSettings):
     """Reference value → label → value, where it depends on the case what a label is worth."""
     unit: Literal["proportion", "score", "count"] | None = None
     """What the values are. Without it: a `proportion` where they are all 0 or 1, else a `score` from 0 to 1."""
+    role: LabelRole | None = Field(default=None, exclude=True)
+    """Who the labeler is; without it, by its name (`label_roles`). It changes no score, so it is no part of the identity."""
 
     @model_validator(mode="after")
     def _values_fit(self) -> Self:
@@ -39,6 +42,8 @@ class RecordedLabelSettings(ReferenceSettings):
         values = self.values()
         if self.unit != "count" and any(not 0 <= value <= 1 for value in values):
             raise SettingError("unit", "values outside 0 to 1 need unit: count")
+        if any(value < 0 for value in values):
+            raise SettingError("unit", "a count is not negative")
         if self.unit == "proportion" and any(value not in (0, 1) for value in values):
             raise SettingError("unit", "a proportion is 0 or 1 for each output; use unit: score")
         return self
@@ -109,7 +114,7 @@ class RecordedLabelScorer(PureScorer[RecordedLabelSettings]):
         except ValueError:
             return self.unscored("the label is no number, and map gives it no value", label=label)
         fits = (
-            value in (0, 1) if self._unit == "proportion" else 0 <= value <= 1 or (self._unit == "count" and abs(value) < 1e300)
+            value in (0, 1) if self._unit == "proportion" else 0 <= value <= 1 or (self._unit == "count" and 0 <= value < 1e300)
         )
         return self._scored(value, label) if fits else self.unscored(f"the label is no {self._unit}", label=label)
 

@@ -19,7 +19,7 @@ from segue.scoring.settings import Settings, join_path, read_settings
 from segue.scoring.when import CRITICAL, KIND, limit
 
 if TYPE_CHECKING:
-    from segue.scoring.judge import PairScorer
+    from segue.scoring.pairs import PairScorer
 
 Declare = Callable[[ScorerSpec, Any], tuple[Metric, ...]]
 
@@ -28,7 +28,7 @@ Declare = Callable[[ScorerSpec, Any], tuple[Metric, ...]]
 class ScorerType:
     """Where a type's parts are, as `module:name`: its builder, its settings model, and what declares its metrics.
 
-    `is_pair` marks a type that compares two outputs and has no metric of one.
+    `is_pair` marks a type that compares the outputs of both arms: its metric is a share of preference.
     """
 
     builder: str
@@ -86,7 +86,12 @@ SCORER_TYPES: Mapping[str, ScorerType] = {
     "judge": ScorerType(
         "segue.scoring.judge:build_judge", "segue.scoring.judge:PointwiseSettings", "segue.scoring.declared:judge_metrics"
     ),
-    "pairwise": ScorerType("segue.scoring.judge:build_pairwise", "segue.scoring.judge:PairwiseSettings", None, is_pair=True),
+    "pairwise": ScorerType(
+        "segue.scoring.judge:build_pairwise",
+        "segue.scoring.judge:PairwiseSettings",
+        "segue.scoring.declared:pairwise_metrics",
+        is_pair=True,
+    ),
 }
 """Name of a type, as `workflow.yaml` writes it → its parts."""
 
@@ -120,7 +125,11 @@ def check_spec(spec: ScorerSpec, *, path: str = "") -> list[Fault]:
                 likely=" or ".join(f"'{one}'" for one in near) or None,
             )
         ]
-    return read_settings(scorer_type.settings_model(), spec, path=path)[1]
+    faults = list(read_settings(scorer_type.settings_model(), spec, path=path)[1])
+    if scorer_type.is_pair and spec.better == "lower":
+        what = "Of two answers the preferred one is the better one; 'lower' has no meaning here."
+        faults.append(Fault(what, "Leave better out, and say in the rubric what is preferred.", path=join_path(path, "better")))
+    return faults
 
 
 def check_scorers(workflow: Workflow) -> list[Fault]:

@@ -40,6 +40,7 @@ class Script:
             idempotency_key=key,
             case_id=case_id,
             repeat=repeat,
+            response_schema=asked.schema,
             attributes={} if case is None else case_attributes(case),
         )
         draws = Draws(self._config.seed, asked.model, case_id, repeat)

@@ -98,6 +98,25 @@ class LogCheck:
         return not self.faults
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who holds a name: which run, since when, by whom. Parts that are not known are empty."""
+
+    run: str
+    at: str
+    author: str
+
+    def as_text(self) -> str:
+        """In one line."""
+        return f"{self.run} {self.at} {self.author}"
+
+    @classmethod
+    def from_text(cls, text: str) -> Claim:
+        """What `as_text` wrote, or as much of it as is there."""
+        run, at, author = (*text.split(" ", 2), "", "", "")[:3]
+        return cls(run, at, author)
+
+
 class Store(Protocol):
     """Segue's state. Methods that write take `author` and `at`; a write and its log entry are one transaction.
 
@@ -217,6 +236,10 @@ class Store(Protocol):
         """Attempts begun by `run` that have no exchange yet: in flight, or lost when the process died."""
         ...
 
+    def attempts(self, run: str) -> set[tuple[str, str, str, int]]:
+        """All attempts begun by `run`, answered or not: what it has paid for."""
+        ...
+
     def add_run(self, run: str, workflow: str, body: Json, *, author: str, at: str) -> None:
         """Record that a run began: what it compares, with which settings."""
         ...
@@ -231,6 +254,18 @@ class Store(Protocol):
 
     def list_runs(self, workflow: str) -> list[tuple[str, str, Json, Json | None]]:
         """`(run, at, beginning, end)`, newest first."""
+        ...
+
+    # claims
+    def claim(self, name: str, holder: Claim) -> Claim | None:
+        """Hold `name` until `release` or `close`, or until this process ends in any way; `None` if it is ours now.
+
+        Else who holds it: another process, or another part of this one. Nothing waits, and nothing is recorded.
+        """
+        ...
+
+    def release(self, name: str) -> None:
+        """Let go of a name that was claimed here; no error where it was not."""
         ...
 
     # verdicts

@@ -17,6 +17,7 @@ from segue.store.base import (
     ArmRow,
     BundleRecord,
     CaseRow,
+    Claim,
     LogCheck,
     LogEntry,
     RecordedLabel,
@@ -80,6 +81,7 @@ class MemoryStore:
         self._runs: dict[str, _Record] = {}
         self._ends: dict[str, _Record] = {}
         self._verdicts: dict[str, _Record] = {}
+        self._claims: dict[str, Claim] = {}
         self._log: list[LogEntry] = []
 
     def _open(self) -> threading.RLock:
@@ -306,6 +308,23 @@ class MemoryStore:
                 if calls is None or (calls.reply is None and len(calls.failures) <= failures):
                     still.add((behaviour, *key))
             return still
+
+    def attempts(self, run: str) -> set[tuple[str, str, str, int]]:
+        with self._open():
+            return {(behaviour, *key) for behaviour, key in self._attempts.get(run, {})}
+
+    # claims
+    def claim(self, name: str, holder: Claim) -> Claim | None:
+        check_texts(name=name, run=holder.run, author=holder.author, at=holder.at)
+        with self._open():
+            if name in self._claims:
+                return self._claims[name]
+            self._claims[name] = holder
+            return None
+
+    def release(self, name: str) -> None:
+        with self._lock:
+            self._claims.pop(name, None)
 
     def add_run(self, run: str, workflow: str, body: Json, *, author: str, at: str) -> None:
         with self._open():

@@ -31,15 +31,16 @@ class SseDecoder:
         self._rest.append(chunk)
         if not ends_in_cr and b"\n" not in chunk and b"\r" not in chunk:
             return []
-        data = b"".join(self._rest)
+        data = b"".join(self._rest) if len(self._rest) > 1 else chunk
         if not self._started:
             if len(data) < len(_BOM) and _BOM.startswith(data):
                 return []
             data = data.removeprefix(_BOM)
             self._started = True
         # A carriage return at the very end is kept: the line feed that belongs to it may still come.
-        cut = max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1
-        self._rest = [data[cut:]] if cut < len(data) else []
+        size = len(data)
+        cut = size if data.endswith(b"\n") else max(data.rfind(b"\n"), data.rfind(b"\r", 0, size - 1)) + 1
+        self._rest = [data[cut:]] if cut < size else []
         return self._take(data[:cut].splitlines()) if cut else []
 
     def finish(self) -> list[tuple[str, bytes]]:
@@ -55,9 +56,13 @@ class SseDecoder:
         for line in lines:
             if not line:
                 if self._data:
-                    events.append((self._name.decode("utf-8", "replace"), b"\n".join(self._data)))
+                    name = self._name.decode("utf-8", "replace") if self._name else ""
+                    events.append((name, b"\n".join(self._data)))
+                    self._data = []
                 self._name = b""
-                self._data = []
+                continue
+            if line.startswith(b"data: "):  # nearly all lines are one of these
+                self._data.append(line[6:])
                 continue
             field, _, value = line.partition(b":")
             if value.startswith(b" "):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from segue.workspace.check import check_workspace
     from segue.workspace.config import WorkspaceConfig
+    from segue.workspace.gate_check import gate_faults
     from segue.workspace.starter import init_workspace
     from segue.workspace.stats import SuiteStats, suite_stats
     from segue.workspace.workspace import Workspace, find_workspace, load_workspace
@@ -22,6 +23,7 @@ _HOMES = {
     "WorkspaceConfig": "config",
     "check_workspace": "check",
     "find_workspace": "workspace",
+    "gate_faults": "gate_check",
     "init_workspace": "starter",
     "load_workspace": "workspace",
     "suite_stats": "stats",
@@ -33,6 +35,7 @@ __all__ = [
     "WorkspaceConfig",
     "check_workspace",
     "find_workspace",
+    "gate_faults",
     "init_workspace",
     "load_workspace",
     "suite_stats",

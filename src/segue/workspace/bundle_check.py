@@ -35,6 +35,10 @@ class KnownProvider(Protocol):
 
     def facts(self, snapshot: str) -> ModelFacts: ...
 
+    def snapshot_faults(self, snapshot: str) -> list[Fault]:
+        """Why it could not be asked for this snapshot."""
+        ...
+
     def parameter_faults(self, parameters: Parameters) -> list[Fault]:
         """Their paths begin with `parameters`."""
         ...
@@ -62,6 +66,8 @@ def check_model(
         )
     at = ("model", "snapshot")
     snapshot = bundle.model.snapshot
+    for fault in provider.snapshot_faults(snapshot):
+        yield document.fault(at, fault.what, fault.fix, likely=fault.likely, severity=fault.severity)
     facts = provider.facts(snapshot)
     if facts.is_floating:
         what = f"'{clipped(snapshot)}' is a floating alias: the provider may put another model behind it at any time."

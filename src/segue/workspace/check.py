@@ -7,27 +7,30 @@ A walk over the folders that calls the checks of the parts: `config`, `workflow_
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
 from segue.errors import Fault, NotFoundError, SegueError, Severity
 from segue.model import ScorerSpec, Workflow
+from segue.store.base import CaseRow
 from segue.workspace.bundle_check import KnownProvider, check_model, check_prompts, check_schemas
 from segue.workspace.bundle_source import BundleReading, read_bundle_source
 from segue.workspace.config import FILE, check_state, read_config
 from segue.workspace.document import Document, clipped, likely_name, listed
-from segue.workspace.known_parts import check_scorers, metric_names, read_providers
+from segue.workspace.known_parts import check_scorers, metrics_of, read_providers
+from segue.workspace.plan_file import plan_faults, plan_names
 from segue.workspace.schema_check import check_schema
 from segue.workspace.secrets import find_secrets
 from segue.workspace.suite_file import SUFFIXES, find_suite, suite_names
-from segue.workspace.suite_survey import SuiteSurvey, survey_suite
+from segue.workspace.suite_survey import SuiteSurvey, survey_stored, survey_suite
 from segue.workspace.text_file import Root, entries
 from segue.workspace.workflow_check import CheckScorers, check_coverage, check_workflow
 from segue.workspace.workspace import Resolve, bundle_labels, read_workflow, workflow_names
 
 _DIGEST = re.compile(r"[0-9a-f]{4,64}")
+StoredSuite = Callable[[str, str], Iterable[CaseRow] | None]
 _STAND_IN = "0" * 64
 """In place of a digest that a check has no need to work out: the bundle it stands in is never kept."""
 
@@ -38,12 +41,14 @@ def check_workspace(
     *,
     checks_scorer: Callable[[ScorerSpec], list[Fault]] | None = None,
     resolve: Resolve | None = None,
+    stored_suite: StoredSuite | None = None,
     today: date | None = None,
 ) -> list[Fault]:
     """All faults of the workspace at `root`.
 
     `checks_scorer` gives the faults of one scorer, and defaults to Segue's own check. `resolve` is what the store knows of
-    labels and digests; without it a digest prefix is taken on trust. `today` tells what has retired already.
+    labels and digests; without it a digest prefix is taken on trust. `stored_suite` gives the cases of a suite the store has
+    under a name, `None` where it has none. `today` tells what has retired already.
     """
     base = Root(root)
     providers, faults = _check_config(base, environ)
@@ -56,6 +61,7 @@ def check_workspace(
             providers,
             check_scorers=check_scorers if checks_scorer is None else _each_scorer(checks_scorer),
             resolve=resolve,
+            stored_suite=stored_suite,
             today=today,
         )
         checker.check()
@@ -113,6 +119,7 @@ class _WorkflowChecker:
     providers: Providers | None
     check_scorers: CheckScorers
     resolve: Resolve | None
+    stored_suite: StoredSuite | None
     today: date | None
     faults: list[Fault] = field(default_factory=list)
     surveys: dict[str, SuiteSurvey] = field(default_factory=dict)
@@ -137,6 +144,8 @@ class _WorkflowChecker:
             if bundle.document is not None and "fallback" in bundle.names:
                 fallbacks[label] = (bundle.names["fallback"], bundle.document)
         self.faults += _circles(fallbacks)
+        for name in plan_names(self.folder):
+            self.faults += plan_faults(self.root, self.folder, name, workflow)
         self.faults += self._strays(used)
 
     def _read_suites(self, workflow: Workflow | None) -> None:
@@ -151,9 +160,13 @@ class _WorkflowChecker:
 
     def _check_workflow(self, workflow: Workflow, document: Document) -> None:
         self.default_suite = workflow.suite
-        self.faults += check_workflow(workflow, document, check_scorers=self.check_scorers, metric_names=metric_names)
+        self.faults += check_workflow(workflow, document, check_scorers=self.check_scorers, metrics_of=metrics_of)
         if workflow.suite in self.surveys:
             self.faults += check_coverage(workflow, document, self.surveys[workflow.suite])
+        elif (rows := self._stored_rows(workflow)) is not None:
+            survey = survey_stored(workflow.suite, rows)
+            self.faults += check_coverage(workflow, document, survey)
+            self._tell_stored_suite(workflow, document, survey)
         else:
             self._tell_no_suite(workflow, document)
         label = workflow.incumbent
@@ -166,6 +179,20 @@ class _WorkflowChecker:
                 fix = "Import its results (segue import --help), or write the file."
             likely = likely_name(label, self.labels)
             self.faults.append(document.fault(("incumbent",), what, fix, likely=likely, severity=severity))
+
+    def _stored_rows(self, workflow: Workflow) -> Iterable[CaseRow] | None:
+        return None if self.stored_suite is None else self.stored_suite(self.folder.name, workflow.suite)
+
+    def _tell_stored_suite(self, workflow: Workflow, document: Document, survey: SuiteSurvey) -> None:
+        """A suite without a file was imported. That is enough to compare; what is not in git, only this store has."""
+        shown = clipped(workflow.suite)
+        if not self.labels and workflow.incumbent is not None:
+            return  # fed by imports and set up: there is nothing to do
+        what = f"The suite '{shown}' is in the store only ({survey.n_cases:,} cases): there is no file suites/{shown}.jsonl."
+        fix = f"Stored results can be compared as they are. To ask models, write its cases to suites/{shown}.jsonl."
+        if workflow.incumbent is None:
+            fix = "Stored results can be compared as they are. Name the release that serves now: incumbent: LABEL."
+        self.faults.append(document.fault(("suite",), what, fix, severity="warning"))
 
     def _tell_no_suite(self, workflow: Workflow, document: Document) -> None:
         if not self.labels and workflow.incumbent is not None and self._is_known(workflow.incumbent):
@@ -235,6 +262,7 @@ class _WorkflowChecker:
         """Files that nothing reads, because of their name or because no bundle names them."""
         wanted = {
             "bundles": ((".yaml",), "bundle sources end in .yaml"),
+            "plans": ((".yaml",), "plans end in .yaml"),
             "suites": (SUFFIXES, "suites end in .jsonl or .jsonl.gz"),
         }
         for name, (suffixes, rule) in wanted.items():

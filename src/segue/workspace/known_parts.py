@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from segue.errors import Fault
-from segue.model import Parameters, Workflow
+from segue.model import Contract, Metric, Parameters, Workflow
+from segue.model.contract import CommandCheck, CountRule
 from segue.workspace.bundle_check import KnownProvider, ModelFacts
 from segue.workspace.config import WorkspaceConfig
 from segue.workspace.document import Document, clipped, likely_name, listed, read_path
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from segue.providers.config import ProviderConfig
 
 
+_EVERY_CLAUSE = Contract(
+    json_schema={}, required=("…",), counts=(CountRule(of="lines", at_least=0),), command=CommandCheck(argv=("true",))
+)
+
+
 def check_scorers(workflow: Workflow) -> list[Fault]:
     """The faults of all scorers, their paths from the root of the workflow: `scorers[2].pattern`."""
     from segue.scoring.registry import check_scorers as check
@@ -24,11 +30,14 @@ def check_scorers(workflow: Workflow) -> list[Fault]:
     return check(workflow)
 
 
-def metric_names(workflow: Workflow) -> list[str]:
-    """The names of the metrics that the scorers give; scorers with faults give none."""
+def metrics_of(workflow: Workflow) -> list[Metric]:
+    """The metrics that the scorers give; scorers with faults give none.
+
+    A contract scorer that is held to the bundle's contract may give one for every kind of clause: which, the bundles say.
+    """
     from segue.scoring.registry import wanted_metrics
 
-    return [metric.name for metric in wanted_metrics(workflow)]
+    return wanted_metrics(workflow, contract=_EVERY_CLAUSE)
 
 
 def read_providers(
@@ -85,6 +94,16 @@ class _Known:
             retires=end.day if end is not None else None,
             source=end.source if end is not None else "",
         )
+
+    def snapshot_faults(self, snapshot: str) -> list[Fault]:
+        from segue.providers.scripted_config import ScriptedConfig
+
+        if not isinstance(self.config, ScriptedConfig) or snapshot in self.config.models:
+            return []
+        known = self.config.models
+        what = f"No simulated model is called '{clipped(snapshot)}': every call to it would fail."
+        fix = f"Declare it under `models:` of the provider in segue.yaml; there are: {listed(known)}."
+        return [Fault(what, fix, likely=likely_name(snapshot, known))]
 
     def parameter_faults(self, parameters: Parameters) -> list[Fault]:
         from segue.providers.config import AnthropicConfig, OpenAIConfig, wire_profile

@@ -1,7 +1,8 @@
 """What a suite has, and what is thin about it: whether it could show that an upgrade makes something worse. Pure.
 
 Every finding is a sentence with a remedy. How many cases settle a question depends on the churn, the share of cases that
-change sides between two bundles; before a comparison it is assumed, and the assumption is stated.
+change sides between two bundles; before a comparison it is assumed, and the assumption is stated. The drop that has to show is
+the margin that the workflow's own gate has there.
 """
 
 from __future__ import annotations
@@ -12,18 +13,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from segue.evidence.sample_size import cases_to_settle
+from segue.evidence.sample_size import ASSUMED_CHURN, cases_to_settle
+from segue.gates.findings import margin_of
+from segue.gates.tally import TOTAL
 from segue.model import Case, SliceSpec, Workflow
 from segue.scoring.when import applies
 from segue.workspace.document import clipped, listed
 from segue.workspace.reference_needs import has_reference, needs_reference
 
-ASSUMED_CHURN = 0.15
-"""Of 77 recorded pairs of releases with 100 cases or more (LLMDrift, BFCL, XSTest), half change sides on 5 to 22 % of them."""
 MOST_VALUES = 200
 """A slice with more values than this is an identifier, not a slice; comparisons leave it out, too."""
 
-ThinKind = Literal["empty", "task", "slice", "critical-slice", "no-red-team", "no-regression", "duplicates", "no-reference"]
+ThinKind = Literal[
+    "empty", "suite", "task", "slice", "critical-slice", "no-red-team", "no-regression", "duplicates", "no-reference"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,9 @@ class Thin:
 class SuiteStats:
     """Counts of a suite, and what is thin. `by_slice` maps a slice to its values' counts; the task is a slice too.
 
-    `needed_for_drop` is how many cases show a drop of `drop` (a share) at 80 % power if `churn` of the cases change sides.
+    `needed_for_drop` is how many cases of an ordinary slice show a drop of `drop` (a share) at 80 % power if `churn` of the
+    cases change sides; `needed_in_total` and `total_drop` are the same of the whole suite. `None` where the margin is 0, which
+    no number of cases shows.
     """
 
     n_cases: int
@@ -57,7 +62,9 @@ class SuiteStats:
     duplicate_inputs: tuple[tuple[str, ...], ...]
     churn: float
     drop: float
-    needed_for_drop: int
+    needed_for_drop: int | None
+    total_drop: float
+    needed_in_total: int | None
     thin: tuple[Thin, ...]
 
 
@@ -72,14 +79,31 @@ class _Count:
     unanswerable: dict[str, list[str]] = field(default_factory=dict)
 
 
-def suite_stats(workflow: Workflow, cases: Iterable[Case], *, churn: float = ASSUMED_CHURN, drop: float = 0.05) -> SuiteStats:
-    """Count `cases` in one pass and say what is thin. `churn` and `drop` are shares."""
+@dataclass(frozen=True, slots=True)
+class _Margins:
+    """The drop that has to show at a place, and how many cases that takes. Of several primary metrics, the strictest."""
+
+    workflow: Workflow
+    churn: float
+
+    def drop(self, where: str, *, is_critical: bool = False) -> float:
+        gate = self.workflow.gate
+        return min(margin_of(gate, metric, where, is_critical=is_critical) for metric in gate.primary or ("",))
+
+    def needed(self, drop: float) -> int | None:
+        return cases_to_settle(self.churn, drop, alpha=self.workflow.gate.alpha) if drop > 0 else None
+
+
+def suite_stats(workflow: Workflow, cases: Iterable[Case], *, churn: float = ASSUMED_CHURN) -> SuiteStats:
+    """Count `cases` in one pass and say what is thin, by the margins of the workflow's gate. `churn` is a share."""
     count = _count(workflow, cases)
     n_cases = count.tasks.total()
-    needed = cases_to_settle(churn, drop)
+    margins = _Margins(workflow, churn)
+    drop, total_drop = margins.drop("an ordinary slice"), margins.drop(TOTAL)
     thin = [
+        *_thin_total(margins, n_cases, total_drop),
         *_thin_tasks(workflow, count),
-        *_thin_slices(workflow, count, churn, drop, needed),
+        *_thin_slices(workflow, count, margins),
         *_missing_kinds(count, n_cases),
         *_duplicates(count),
         *_missing_references(workflow, count),
@@ -98,7 +122,9 @@ def suite_stats(workflow: Workflow, cases: Iterable[Case], *, churn: float = ASS
         duplicate_inputs=tuple(tuple(ids) for ids in count.inputs.values() if len(ids) > 1),
         churn=churn,
         drop=drop,
-        needed_for_drop=needed,
+        needed_for_drop=margins.needed(drop),
+        total_drop=total_drop,
+        needed_in_total=margins.needed(total_drop),
         thin=tuple(thin),
     )
 
@@ -130,7 +156,15 @@ def _thin_tasks(workflow: Workflow, count: _Count) -> Iterable[Thin]:
             yield Thin("task", task, what, remedy, n, wanted)
 
 
-def _thin_slices(workflow: Workflow, count: _Count, churn: float, drop: float, needed: int) -> Iterable[Thin]:
+def _thin_total(margins: _Margins, n: int, drop: float) -> Iterable[Thin]:
+    needed = margins.needed(drop)
+    if needed is not None and n < needed:
+        what = f"The suite has {_cases(n)}: {_sees(n, drop, needed, margins.churn)}."
+        remedy = f"Add {needed - n:,} to see one of {_points(drop)} in total."
+        yield Thin("suite", margins.workflow.suite, what, remedy, n, needed)
+
+
+def _thin_slices(workflow: Workflow, count: _Count, margins: _Margins) -> Iterable[Thin]:
     declared = dict(workflow.slices) or {name: SliceSpec() for name in count.slices if name != "task"}
     for name, spec in declared.items():
         seen = count.slices.get(name, Counter())
@@ -141,24 +175,33 @@ def _thin_slices(workflow: Workflow, count: _Count, churn: float, drop: float, n
             )
             continue
         for value in dict.fromkeys((*spec.values, *sorted(seen))):
-            if seen[value] < needed:
-                yield _thin_slice(f"{name}={value}", seen[value], value in spec.critical, churn, drop, needed)
+            yield from _thin_slice(f"{name}={value}", seen[value], value in spec.critical, margins)
 
 
-def _thin_slice(subject: str, n: int, is_critical: bool, churn: float, drop: float, needed: int) -> Thin:
+def _thin_slice(subject: str, n: int, is_critical: bool, margins: _Margins) -> Iterable[Thin]:
     slice_ = f"The {'critical ' if is_critical else ''}slice '{clipped(subject)}'"
+    drop = margins.drop(subject, is_critical=is_critical)
+    needed = margins.needed(drop)
     if not n and is_critical:
         what = f"{slice_} has no cases: the gate could not judge it."
-        return Thin("critical-slice", subject, what, f"Add cases with {clipped(subject)}.", 0, needed)
-    if not n:
-        return Thin(
-            "slice", subject, f"{slice_} has no cases.", "Add cases, or delete the value from workflow.yaml.", 0, needed
-        )
-    # A drop that n cases show at 80 % power: the formula of cases_to_settle, solved for the margin.
-    visible = drop * math.sqrt(needed / n)
+        yield Thin("critical-slice", subject, what, f"Add cases with {clipped(subject)}.", 0, needed)
+    elif not n:
+        remedy = "Add cases, or delete the value from workflow.yaml."
+        yield Thin("slice", subject, f"{slice_} has no cases.", remedy, 0, needed)
+    elif needed is not None and n < needed:
+        what = f"{slice_} has {_cases(n)}: {_sees(n, drop, needed, margins.churn)}."
+        yield Thin("slice", subject, what, f"Add {needed - n:,} to see one of {_points(drop)}.", n, needed)
+
+
+def _sees(n: int, drop: float, needed: int, churn: float) -> str:
+    """What `n` cases show at 80 % power: the formula of `cases_to_settle`, solved for the margin."""
+    visible = drop * math.sqrt(needed / n) if n else 1.0
     sees = f"no drop under {100 * visible:.0f} points would show" if visible < 1 else "no drop would show"
-    what = f"{slice_} has {_cases(n)}: {sees}, if {100 * churn:.0f} % of the cases change sides."
-    return Thin("slice", subject, what, f"Add {needed - n:,} to see one of {100 * drop:.0f} points.", n, needed)
+    return f"{sees}, if {100 * churn:.0f} % of the cases change sides"
+
+
+def _points(drop: float) -> str:
+    return f"{100 * drop:g} point{'' if drop == 0.01 else 's'}"
 
 
 def _missing_kinds(count: _Count, n_cases: int) -> Iterable[Thin]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from segue.errors import Fault
 from segue.model import Case, Workflow
 from segue.providers.rendering import INPUT
+from segue.store.base import CaseRow
 from segue.workspace.case_check import check_case
 from segue.workspace.fault_tally import FaultTally
 from segue.workspace.suite_file import read_suite
@@ -42,6 +44,11 @@ class SuiteSurvey:
     variables: dict[frozenset[str], Seen] = field(default_factory=dict)
     without_messages: Seen = field(default_factory=Seen)
     faults: tuple[Fault, ...] = ()
+    is_stored: bool = False
+
+    def values_of(self, name: str) -> list[str]:
+        """The values of a slice that occur."""
+        return [value for one, value in self.slices if one == name]
 
     def lacking(self, name: str) -> Seen:
         """The cases that do not give the variable `name`."""
@@ -68,6 +75,16 @@ class SuiteSurvey:
             self.variables.setdefault(names, Seen()).add(line)
         if all(turn.role == "system" for turn in case.messages):
             self.without_messages.add(line)
+
+
+def survey_stored(name: str, rows: Iterable[CaseRow]) -> SuiteSurvey:
+    """What is known of a suite of which there is no file: tasks and slices, and nothing of its texts."""
+    survey = SuiteSurvey(f"the stored suite '{name}'", is_stored=True)
+    for row in rows:
+        survey.n_cases += 1
+        survey.tasks[row.task] += 1
+        survey.slices.update({"task": row.task, **row.slices}.items())
+    return survey
 
 
 def survey_suite(root: Root, path: Path, workflow: Workflow | None) -> SuiteSurvey:

@@ -3,18 +3,18 @@ but for the scorers' own check, which is passed in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import get_args
 
 from segue.errors import Fault
-from segue.model import CaseKind, Workflow
+from segue.model import CaseKind, Metric, Workflow
 from segue.workspace.document import Document, ValuePath, clipped, likely_name, listed, read_path
 from segue.workspace.suite_survey import SuiteSurvey
 
 CheckScorers = Callable[[Workflow], list[Fault]]
 """The faults of a workflow's scorers, their paths from the root: `scorers[2].pattern`."""
-MetricNames = Callable[[Workflow], list[str]]
-"""The names of the metrics that the scorers without faults give."""
+MetricsOf = Callable[[Workflow], list[Metric]]
+"""The metrics that the scorers without faults give."""
 
 RESERVED_SLICES = ("case_kind", "critical")
 """What `when` and `--only` name beside the slices."""
@@ -22,7 +22,7 @@ CASE_KINDS = get_args(CaseKind)
 
 
 def check_workflow(
-    workflow: Workflow, document: Document, *, check_scorers: CheckScorers, metric_names: MetricNames
+    workflow: Workflow, document: Document, *, check_scorers: CheckScorers, metrics_of: MetricsOf
 ) -> Iterator[Fault]:
     """Everything that can be said of `workflow.yaml` without looking at bundles and suites."""
     own = check_scorers(workflow)
@@ -30,7 +30,7 @@ def check_workflow(
         place = read_path(fault.path or "scorers")
         yield document.fault(place, fault.what, fault.fix, likely=fault.likely, severity=fault.severity)
     has_all_metrics = not any(fault.severity == "error" for fault in own)
-    metrics = metric_names(workflow)
+    units = {metric.name: metric for metric in metrics_of(workflow)}
     for name in workflow.slices:
         if name in RESERVED_SLICES or "=" in name:
             what = f"'{clipped(name)}' cannot be the name of a slice."
@@ -41,21 +41,26 @@ def check_workflow(
         what = "The workflow has no scorers: nothing would be measured."
         yield document.fault((), what, "Add `scorers:`, for example `- {name: correct, type: exact}`.", severity="warning")
     elif not workflow.gate.primary:
-        known = f" Metrics: {listed(metrics)}." if metrics else ""
+        bounded = _that_can_gate(workflow, units)
+        known = f" Metrics: {listed(bounded)}." if bounded else ""
         yield document.fault(
             ("gate",), "The gate has no primary metric: it could not decide.", f"Add `primary: [NAME]` to `gate`.{known}"
         )
     if has_all_metrics:
-        yield from _check_gate(workflow, document, metrics)
+        yield from _check_gate(workflow, document, units)
 
 
-def _check_gate(workflow: Workflow, document: Document, metrics: list[str]) -> Iterator[Fault]:
+def _check_gate(workflow: Workflow, document: Document, metrics: Mapping[str, Metric]) -> Iterator[Fault]:
+    bounded = _that_can_gate(workflow, metrics)
     for key, names in (("primary", workflow.gate.primary), ("guardrails", workflow.gate.guardrails)):
         for index, name in enumerate(names):
             if name not in metrics:
                 what = f"No scorer gives the metric '{clipped(name)}'."
-                fix = f"Metrics of the scorers: {listed(metrics) or 'none'}."
+                fix = f"Metrics of the scorers: {listed(bounded) or 'none'}."
                 yield document.fault(("gate", key, index), what, fix, likely=likely_name(name, metrics))
+            elif not metrics[name].is_bounded:
+                what = f"'{name}' is measured in {metrics[name].unit}, and only metrics from 0 to 1 can gate."
+                yield document.fault(("gate", key, index), what, _instead(metrics[name], bounded))
             if key == "guardrails" and name in workflow.gate.primary:
                 what = f"'{clipped(name)}' is a primary metric and a guardrail."
                 yield document.fault(("gate", key, index), what, "Keep it in one of the two.", severity="warning")
@@ -64,9 +69,27 @@ def _check_gate(workflow: Workflow, document: Document, metrics: list[str]) -> I
         if "=" in name:
             yield from _check_slice_name(workflow, document, at, name)
         elif name not in metrics:
-            known = [*metrics, *(f"{key}={value}" for key, spec in workflow.slices.items() for value in spec.values)]
+            known = [*bounded, *(f"{key}={value}" for key, spec in workflow.slices.items() for value in spec.values)]
             what = f"'{clipped(name)}' is neither a metric nor a slice."
             yield document.fault(at, what, f"Name a metric or a slice: {listed(known)}.", likely=likely_name(name, known))
+        elif name not in (*workflow.gate.primary, *workflow.gate.guardrails):
+            what = f"'{name}' has a margin and gates nothing, so the margin has no effect."
+            fix = "Name it under `primary` or `guardrails`, or delete the margin."
+            yield document.fault(at, what, fix, severity="warning")
+
+
+def _that_can_gate(workflow: Workflow, metrics: Mapping[str, Metric]) -> list[str]:
+    """The metrics to offer. Clauses of a contract are left out, since the bundles say which there are."""
+    contracts = tuple(f"{spec.name}." for spec in workflow.scorers if spec.type == "contract")
+    return [name for name, metric in metrics.items() if metric.is_bounded and not name.startswith(contracts)]
+
+
+def _instead(metric: Metric, bounded: Sequence[str]) -> str:
+    """What to write in the place of a metric that cannot gate."""
+    gate_on = f"Gate on one of {listed(bounded)}" if bounded else "Add a scorer of right and wrong, and gate on it"
+    if metric.unit in ("ms", "tokens", "microusd"):
+        return f"{gate_on}; limits of time, tokens and cost are `budgets`."
+    return f"{gate_on}; a limit of its own for an output is a `contract`."
 
 
 def _check_slice_name(workflow: Workflow, document: Document, at: ValuePath, name: str) -> Iterator[Fault]:
@@ -85,22 +108,54 @@ def _check_slice_name(workflow: Workflow, document: Document, at: ValuePath, nam
         yield document.fault(at, what, fix, likely=likely)
 
 
-def check_coverage(workflow: Workflow, document: Document, survey: SuiteSurvey) -> Iterator[Fault]:
-    """What the workflow's suite leaves out: critical slices without cases, declared values without cases, too few of a task."""
+def check_slices(workflow: Workflow, document: Document, survey: SuiteSurvey) -> Iterator[Fault]:
+    """Slices that the workflow names and no case of the suite has: critical ones, declared ones, those with a margin."""
     for name, spec in workflow.slices.items():
-        empty = [value for value in spec.values if not survey.slices[(name, value)]]
-        for value in spec.critical:
-            if not survey.slices[(name, value)]:
-                what = f"The critical slice '{name}={clipped(value)}' has no cases in {survey.file}: it could not be judged."
-                yield document.fault(("slices", name, "critical"), what, f"Add cases with {name}={clipped(value)}.")
-        idle = [value for value in empty if value not in spec.critical]
+        there = survey.values_of(name)
+        idle = []
+        for value in dict.fromkeys((*spec.values, *spec.critical)):
+            if survey.slices[(name, value)]:
+                continue
+            if value not in spec.critical:
+                idle.append(value)
+                continue
+            what = f"The critical slice '{name}={clipped(value)}' has no cases in {survey.file}: it could not be judged."
+            fix = f"Add cases with {name}={clipped(value)}{f'; there are {listed(_pairs(name, there))}' if there else ''}."
+            yield document.fault(("slices", name, "critical"), what, fix, likely=_likely_pair(name, value, survey))
         if idle:
-            what = f"No case in {survey.file} has {listed(f'{name}={value}' for value in idle)}."
+            what = f"No case in {survey.file} has {listed(_pairs(name, idle))}."
             yield document.fault(("slices", name), what, "Add cases, or delete the values.", severity="warning")
+    for key in workflow.gate.margins:
+        name, equals, value = key.partition("=")
+        # Where values are declared, another one is an error already, and an idle one is told above.
+        is_open = name == "task" or (name in workflow.slices and not workflow.slices[name].values)
+        if equals and is_open and not survey.slices[(name, value)]:
+            what = f"No case in {survey.file} has '{clipped(key)}', so its margin has no effect."
+            likely = _likely_pair(name, value, survey)
+            at = ("gate", "margins", key)
+            yield document.fault(at, what, "Add cases, or correct the slice.", likely=likely, severity="warning")
+
+
+def check_coverage(workflow: Workflow, document: Document, survey: SuiteSurvey) -> Iterator[Fault]:
+    """What the workflow's suite leaves out: slices that it names, and cases of a task."""
+    yield from check_slices(workflow, document, survey)
     wanted = workflow.gate.min_cases
     for task, count in sorted(survey.tasks.items()):
         if count < wanted:
             noun = "case" if count == 1 else "cases"
             what = f"The task '{clipped(task)}' has {count} {noun}; {wanted} are wanted before an upgrade is judged."
             fix = f"Add cases; `segue suite stats {workflow.name}` says which kinds are thin."
-            yield Fault(what, fix, file=survey.file, severity="warning")
+            file = None if survey.is_stored else survey.file
+            yield Fault(what, fix, file=file or document.file, severity="warning")
+
+
+def _pairs(name: str, values: Iterable[str]) -> list[str]:
+    return [f"{name}={value}" for value in sorted(values)]
+
+
+def _likely_pair(name: str, value: str, survey: SuiteSurvey) -> str | None:
+    """The slice of the suite that was probably meant: this name with another value, or another name."""
+    near = likely_name(value, survey.values_of(name)) or likely_name(value.strip(), survey.values_of(name))
+    if near is not None:
+        return f"'{name}={near.strip(chr(39))}'"
+    return likely_name(f"{name}={value}", (f"{one}={other}" for one, other in survey.slices if one != name))

@@ -8,6 +8,7 @@ lines of a duplicate key and the text of a scalar as it was typed, and an alias 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from itertools import count
 from typing import Any
 
@@ -23,6 +24,7 @@ from segue.workspace.json_file import is_text
 
 DEEPEST = 40
 MOST_PIECES = 50_000
+MOST_REMEMBERED = 65_536
 
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = {_TAG + name for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq", "merge", "value")}
@@ -34,11 +36,8 @@ class _TooManyPieces(Exception):  # noqa: N818  a signal within this module, not
 
 def read_yaml(text: str, file: str) -> Reading[Document]:
     """Parse the YAML `text` of `file`. An empty file has the value `None`."""
-    reader = YAML(typ="rt", pure=True)
-    reader.max_depth = DEEPEST
-    reader.composer.warn_double_anchors = False
     try:
-        node = reader.compose(text)
+        node = _compose_once(text) if len(text) <= MOST_REMEMBERED else _compose(text)
     except MarkedYAMLError as error:
         return Reading(None, (_syntax_fault(error, text, file),))
     except (YAMLError, RecursionError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError, AssertionError):
@@ -56,6 +55,19 @@ def read_yaml(text: str, file: str) -> Reading[Document]:
     builder.places[()] = Place(file, 1)
     document = Document(file, value, builder.places)
     return Reading(document, tuple(builder.faults))
+
+
+def _compose(text: str) -> Node | None:
+    reader = YAML(typ="rt", pure=True)
+    reader.max_depth = DEEPEST
+    reader.composer.warn_double_anchors = False
+    found: Node | None = reader.compose(text)
+    return found
+
+
+# A command comes back to the same few files many times over, and composing is by far the dearest part of reading one.
+# Nodes are only read from, so they can be shared; errors are not kept.
+_compose_once = lru_cache(maxsize=32)(_compose)
 
 
 class _Builder:

@@ -33,7 +33,8 @@
   // Filters: one form per list; a field that is empty lets everything through.
   function filterable(form) {
     var holder = document.getElementById(form.getAttribute("data-for"));
-    var items = Array.prototype.slice.call(holder.tBodies ? holder.tBodies[0].rows : holder.children);
+    var items = Array.prototype.slice.call(holder.tBodies ? holder.tBodies[0].rows : holder.querySelectorAll("details.flip"));
+    var more = holder.querySelector("details.more");
     var output = form.querySelector("output");
     function wanted(name) { return form.elements[name] ? form.elements[name].value : ""; }
     function admits(item, name, value) {
@@ -51,6 +52,10 @@
         item.hidden = !show;
         shown += show ? 1 : 0;
       });
+      if (more) {
+        if (shown < items.length) more.open = true;
+        more.hidden = !more.querySelector("details.flip:not([hidden])");
+      }
       output.textContent = shown + " of " + items.length + " shown";
     }
     form.hidden = false;

@@ -10,7 +10,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -54,6 +54,16 @@ class Session(ABC):
         return (row[0] or 0) + 1
 
 
+class Claimed(Protocol):
+    """How a kind of database holds names for a process; `take` gives what the holder wrote where somebody else has it."""
+
+    def take(self, name: str, holder: str) -> str | None: ...
+
+    def let_go(self, name: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class Database(ABC):
     """An opened database: begins transactions and says in words what went wrong.
 
@@ -68,6 +78,7 @@ class Database(ABC):
         self._in_write = False
         self._closed = False
         self._identifiers: dict[str, int] = {}
+        self._claimed: dict[str, str] = {}
 
     @abstractmethod
     def session(self, core: sa.Connection) -> Session:
@@ -96,6 +107,34 @@ class Database(ABC):
     @abstractmethod
     def explain(self, error: BaseException) -> SegueError | None:
         """What a driver's error means, where, and what to do; `None` for an error of another origin."""
+
+    @property
+    @abstractmethod
+    def claims(self) -> Claimed:
+        """How names are held here."""
+
+    def claim(self, name: str, holder: str) -> str | None:
+        """Hold `name` for this process; else what its holder wrote. See `Store.claim`."""
+        with self._lock:
+            self._check_open()
+            if name in self._claimed:
+                return self._claimed[name]
+            try:
+                held = self.claims.take(name, holder)
+            except Exception as error:
+                explained = self.explain(error)
+                if explained is None:
+                    raise
+                raise explained from error
+            if held is None:
+                self._claimed[name] = holder
+            return held
+
+    def release(self, name: str) -> None:
+        """Let go of `name`."""
+        with self._lock:
+            if self._claimed.pop(name, None) is not None:
+                self.claims.let_go(name)
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -159,6 +198,8 @@ class Database(ABC):
         """Close all connections. Twice is no error."""
         with self._lock:
             self._closed = True
+            self._claimed.clear()
+            self.claims.close()
             if self._writer is not None:
                 self._writer.core.close()
                 self._writer = None

@@ -37,6 +37,11 @@ _OPEN = (
     " AND (e.failure_no = 0 OR e.failure_no > a.failures_before))"
 )
 
+_ATTEMPTS = (
+    "SELECT DISTINCT i.text, a.case_id, a.input_digest, a.repeat"
+    " FROM attempts a JOIN identifiers i ON i.id = a.behaviour_id WHERE a.run_id = ?"
+)
+
 
 class ExchangeTables(SqlPart):
     """What was answered, and what is about to be asked."""
@@ -139,6 +144,10 @@ class ExchangeTables(SqlPart):
     def open_attempts(self, run: str) -> set[tuple[str, str, str, int]]:
         with self._db.read() as session:
             return set(session.stream(_OPEN, (self._db.find_identifier(session, run),)))
+
+    def attempts(self, run: str) -> set[tuple[str, str, str, int]]:
+        with self._db.read() as session:
+            return set(session.stream(_ATTEMPTS, (self._db.find_identifier(session, run),)))
 
 
 def seen_rows(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from segue.errors import InputError, SegueError, StoreError
 from segue.store.address import StoreAddress
+from segue.store.sql.advisory_claims import AdvisoryClaims
 from segue.store.sql.database import BATCH, Database, Session
 from segue.store.sql.schema import Bulk
 
@@ -108,6 +109,7 @@ class PostgresqlDatabase(Database):
             url = url.update_query_dict({"connect_timeout": str(_CONNECT_TIMEOUT_S)})
         engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", hide_parameters=True, max_overflow=-1, pool_pre_ping=True)
         super().__init__(address.place, engine)
+        self._advisory_claims = AdvisoryClaims(engine)
         # All in one round trip: a statement without parameters may be several.
         wait = f"SET LOCAL lock_timeout = {max(1, round(address.timeout_s * 1000))}"
         self._begin_write = f"BEGIN; {wait}; SELECT pg_advisory_xact_lock({WRITE_LOCK})".encode()
@@ -130,6 +132,10 @@ class PostgresqlDatabase(Database):
                 f"{self.place} is encoded in {encoding}; the state store needs UTF8.",
                 fix="Make a database with: createdb --encoding=UTF8 --template=template0 segue.",
             )
+
+    @property
+    def claims(self) -> AdvisoryClaims:
+        return self._advisory_claims
 
     def session(self, core: sa.Connection) -> PostgresqlSession:
         return PostgresqlSession(core)

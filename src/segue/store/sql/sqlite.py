@@ -19,6 +19,7 @@ from sqlalchemy import event
 from segue.errors import InputError, SegueError, StoreError
 from segue.store.address import StoreAddress
 from segue.store.sql.database import BATCH, Database, Session
+from segue.store.sql.file_claims import FileClaims
 from segue.store.sql.schema import VERSION_TABLE, Bulk
 
 OLDEST = (3, 37, 0)
@@ -87,6 +88,7 @@ class SqliteDatabase(Database):
         )
         event.listen(engine, "connect", _set_up)
         super().__init__(address.place, engine)
+        self._file_claims = FileClaims(address.path)
         self._check_owner()
 
     def _check_owner(self) -> None:
@@ -106,6 +108,10 @@ class SqliteDatabase(Database):
             raise StoreError(
                 f"{self.place} is a SQLite database of another program.", fix="Give another path; Segue makes the file itself."
             )
+
+    @property
+    def claims(self) -> FileClaims:
+        return self._file_claims
 
     def session(self, core: sa.Connection) -> SqliteSession:
         return SqliteSession(core)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from segue.store.address import StoreAddress
 from segue.store.sql.bundles import BundleTables
+from segue.store.sql.claims import Claims
 from segue.store.sql.exchanges import ExchangeTables
 from segue.store.sql.log import LogTable
 from segue.store.sql.opening import open_database
@@ -12,7 +13,7 @@ from segue.store.sql.scores import ScoreTables
 from segue.store.sql.suites import SuiteTables
 
 
-class SqlStore(BundleTables, SuiteTables, ExchangeTables, ScoreTables, RunTables, LogTable):
+class SqlStore(BundleTables, SuiteTables, ExchangeTables, ScoreTables, RunTables, Claims, LogTable):
     """`Store` on SQLite or PostgreSQL.
 
     Thread-safe: writes take turns on one connection, each reader has its own and sees one snapshot. An iterator holds its

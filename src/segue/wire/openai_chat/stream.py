@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from segue.model import Failure, Json, Reply, TokenLogprob, ToolCall, Usage
-from segue.wire.base import Decoded, Delta, DeltaKind
+from segue.wire.base import Decoded, Delta
 from segue.wire.errors import describe_error, error_from_json
 from segue.wire.openai_chat.decode import content_text, finish_reason, read_usage, token_logprobs
 from segue.wire.reading import (
@@ -15,6 +15,7 @@ from segue.wire.reading import (
     as_index,
     as_list,
     as_object,
+    as_text,
     optional_list,
     optional_object,
     optional_text,
@@ -97,7 +98,8 @@ class ChatStreamDecoder:
         if chunk.get("error") is not None:
             self._failure = describe_error(200, error_from_json(chunk), withheld=self._withheld)
             return
-        self._model = optional_text(chunk.get("model"), "model") or self._model
+        if chunk.get("model") is not None:
+            self._model = as_text(chunk["model"], "model") or self._model
         if chunk.get("usage") is not None:
             self._usage = read_usage(chunk["usage"])
         for item in optional_list(chunk.get("choices"), "choices"):
@@ -106,25 +108,30 @@ class ChatStreamDecoder:
                 continue
             self._began = True
             self._take_delta(optional_object(choice.get("delta"), "delta"), deltas)
-            found = token_logprobs(choice.get("logprobs"))
-            if found is not None:
-                self._logprobs = self._logprobs if self._logprobs is not None else []
-                self._logprobs.extend(found)
+            if choice.get("logprobs") is not None:
+                self._take_logprobs(choice["logprobs"])
             if choice.get("finish_reason") is not None:
                 self._finish = optional_text(choice["finish_reason"], "finish_reason")
 
-    def _take_delta(self, delta: dict[str, Any], deltas: list[Delta]) -> None:
-        def add(kind: DeltaKind, text: str | None, kept: list[str] | None) -> None:
-            if text:
-                deltas.append(Delta(kind, text))
-                if kept is not None:
-                    kept.append(text)
+    def _take_logprobs(self, value: Json) -> None:
+        found = token_logprobs(value)
+        if found is not None:
+            self._logprobs = self._logprobs if self._logprobs is not None else []
+            self._logprobs.extend(found)
 
+    def _take_delta(self, delta: dict[str, Any], deltas: list[Delta]) -> None:
         for key in _REASONING_FIELDS:
-            if isinstance(delta.get(key), str):
-                add("reasoning", delta[key], None)
-        add("text", content_text(delta.get("content"), "delta.content"), self._text)
-        add("refusal", optional_text(delta.get("refusal"), "delta.refusal"), self._refusal)
+            thought = delta.get(key)
+            if thought and isinstance(thought, str):
+                deltas.append(Delta("reasoning", thought))
+        text = content_text(delta.get("content"), "delta.content")
+        if text:
+            deltas.append(Delta("text", text))
+            self._text.append(text)
+        refusal = optional_text(delta.get("refusal"), "delta.refusal")
+        if refusal:
+            deltas.append(Delta("refusal", refusal))
+            self._refusal.append(refusal)
         if delta.get("tool_calls") is None:
             return
         for item in as_list(delta["tool_calls"], "delta.tool_calls"):
