@@ -118,9 +118,9 @@ def test_sampling_by_what_was_seen_keeps_the_bet_fair(
     candidate = null.ratio * control + null.margin
     n_new, n_old = data.draw(st.sampled_from([(1, 1), (10, 190), (40, 3)]))
     questions, stakes = stakes_for(null, data.draw(st.floats(0.0, 1.0)), 1.0, n_new, n_old)
-    total = np.zeros(3)
+    total = np.zeros(len(null.mixture))
     for n, rate, chance, arm in ((n_new, candidate, chances[:2], 0), (n_old, control, chances[2:], 1)):
-        mean = np.zeros(3)
+        mean = np.zeros(len(null.mixture))
         for bad, (share, own) in enumerate(zip((1 - rate, rate), chance, strict=True)):
             masses = np.zeros((2, 1, 1, 2))
             masses[arm, 0, 0] = YES_NO.masses(float(bad), least / own)

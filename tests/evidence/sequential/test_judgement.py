@@ -9,7 +9,7 @@ import pytest
 
 from segue.evidence.sequential.cells import CellStats
 from segue.evidence.sequential.combination import union_log_e
-from segue.evidence.sequential.grid import Grid, Unit, outcomes_of
+from segue.evidence.sequential.grid import Grid, Rule, Unit, outcomes_of
 from segue.evidence.sequential.judgement import Look, judge
 from segue.evidence.sequential.null import Null
 from segue.evidence.sequential.scale import Scale
@@ -222,7 +222,7 @@ def test_cells_wait_for_ten_units_and_no_step_forgets_them() -> None:
     grid = a_grid()
     nine = {("quality", ""): (some_stats(10, 100), some_stats(9, 9))}
     waiting = grid.advance(outcomes_of(grid, nine))
-    assert waiting.rollback_log_e[0, 0] == 0.0
+    assert waiting.rollback_log_e[0, 0] == pytest.approx(0.0, abs=1e-12)
     tenth = {("quality", ""): (CellStats(), some_stats(1, 1))}
     full = waiting.advance(outcomes_of(grid, tenth))
     closed = waiting.advance(outcomes_of(grid, {}), close=True)
@@ -244,7 +244,7 @@ def test_a_wide_grid_bets_like_its_cells_alone() -> None:
     assert wide.hold_log_e[1, 8] == pytest.approx(alone.hold_log_e[0, 0])
     null = wide.rules[1].safe[0]
     assert wide.safe_log_e(1, null)[8] == pytest.approx(alone.safe_log_e(0, null)[0])
-    assert np.count_nonzero(wide.rollback_log_e) == 1
+    assert np.count_nonzero(np.abs(wide.rollback_log_e) > 1e-12) == 1
 
 
 def test_metrics_of_different_scales_share_a_grid() -> None:
@@ -293,3 +293,33 @@ def test_an_e_value_never_overflows() -> None:
     assert found.log_e > 700
     assert found.e_value == inf
     assert judged(CALM, 1).evidence("quality").e_value == pytest.approx(exp(judged(CALM, 1).evidence("quality").log_e))
+
+
+def test_a_looser_margin_excluded_is_a_step_and_not_yet_safety() -> None:
+    """Harm beyond 10 points excluded says nothing of the 2 points that were asked for."""
+    rule = a_rule("quality", safe=(Null("safe", margin=0.10), Null("safe", margin=0.02)))
+    pair = (some_stats(60, 600), some_stats(3, 30))
+    found = judged_by(rule, pair, 4)
+    assert (found.verdict, found.bound) == ("inconclusive", 0.10)
+    assert "harm beyond 10 points is excluded" in found.sentence
+    assert found.settlement is not None
+    assert found.settlement.question == "safe"
+    assert judged_by(rule, pair, 90).verdict == "safe"
+
+
+def test_ratios_are_ordered_by_what_they_allow() -> None:
+    """Twice the feedback excluded is not a fifth more excluded."""
+    rule = a_rule(
+        "complaints",
+        rollback=Null("harm", ratio=1.5),
+        hold=Null("harm", ratio=1.2),
+        safe=(Null("safe", ratio=2.0), Null("safe", ratio=1.2)),
+    )
+    found = judged_by(rule, (some_stats(300, 3000), some_stats(17, 150)), 2)
+    assert found.verdict == "inconclusive"
+
+
+def judged_by(rule: Rule, pair: tuple[CellStats, CellStats], times: int) -> Evidence:
+    """The total of a metric after so many like blocks."""
+    grid, look = watched(a_grid(rule), [{(rule.metric, ""): pair}] * times)
+    return judge(grid, look).evidence(rule.metric)

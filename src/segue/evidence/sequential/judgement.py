@@ -102,7 +102,8 @@ def _judge_cell(
     interval = look.intervals.get(key, _UNKNOWN)
     least = -log(look.alpha)
     shown: Limit | None = "rollback" if harm[0] >= least else "hold" if harm[1] >= least else None
-    kept = [(null.margin, null, log_e) for null, log_e in excluded if log_e >= least]
+    rungs = sorted(excluded, key=lambda rung: _slack(rung[0], before))
+    kept = next((rung for rung in rungs if rung[1] >= least), None)
     verdict: Verdict = "inconclusive"
     limit, log_e, bound = None, raw, None
     if _is_void(look, *key):
@@ -111,9 +112,10 @@ def _judge_cell(
         verdict, limit, log_e = "harm", shown, harm[_LIMITS.index(shown)]
         at_least = _in_units(rule, rule.rollback if shown == "rollback" else rule.hold)
         bound = max(at_least, interval.low) if at_least is not None and interval.low is not None else at_least
-    elif kept and new.labelled:
-        _, tightest, log_e = min(kept, key=lambda one: one[0])
-        verdict, bound = "safe", _in_units(rule, tightest)
+    elif kept is not None and new.labelled:
+        # Only the tightest margin asked for is safety; a looser one is a step on the way to it.
+        verdict = "safe" if kept is rungs[0] else "inconclusive"
+        log_e, bound = kept[1], _in_units(rule, kept[0])
     return Evidence(
         metric=rule.metric,
         slice=name,
@@ -138,6 +140,11 @@ def _in_units(rule: Rule, null: Null) -> float | None:
     return null.margin * rule.scale.width if null.ratio == 1.0 else None
 
 
+def _slack(null: Null, control: float | None) -> float:
+    """How much worse than the control the boundary lies, in badness; a ratio is taken of the control's rate so far."""
+    return (null.ratio - 1.0) * (control or 0.0) + null.margin
+
+
 def _settlements(
     grid: Grid, look: Look, raw: Mapping[Limit, Array], excluded: list[dict[Null, Array]]
 ) -> list[list[Settlement | None]]:
@@ -150,7 +157,7 @@ def _settlements(
                 means[arm, row, column] = np.nan if stats.units.mean is None else stats.units.mean
                 labelled[arm, row, column] = stats.labelled
     control, candidate = means
-    nulls, log_e, harmful = _open_questions(grid, raw, control, candidate, excluded)
+    nulls, log_e, harmful = _open_questions(grid, raw, control, candidate, excluded, look.alpha)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = labelled[0] / labelled[1]
         growth = growth_rates(nulls[0], nulls[1], nulls[2], control=control, candidate=candidate, ratio=ratio)
@@ -171,7 +178,12 @@ def _settle(look: Look, rule: Rule, name: str, harmful: bool, needed: float) -> 
 
 
 def _open_questions(
-    grid: Grid, raw: Mapping[Limit, Array], control: Array, candidate: Array, excluded: list[dict[Null, Array]]
+    grid: Grid,
+    raw: Mapping[Limit, Array],
+    control: Array,
+    candidate: Array,
+    excluded: list[dict[Null, Array]],
+    alpha: float,
 ) -> tuple[Array, Array, NDArray[np.bool_]]:
     """The question each cell is nearest to: its null as (sign, margin, ratio), the evidence so far, whether it is of harm."""
     shape = grid.weights.shape
@@ -186,9 +198,12 @@ def _open_questions(
             (beyond(rule.rollback), rule.rollback, raw["rollback"][row]),
         ]
         if excluded[row]:
-            easiest = max(excluded[row], key=lambda null: null.margin)
+            pooled = None if np.isnan(control[row, 0]) else float(control[row, 0])
+            rungs = sorted(excluded[row].items(), key=lambda rung: _slack(rung[0], pooled))
             harmful[row] = beyond(rule.hold)
-            asked.append((~harmful[row], easiest, excluded[row][easiest]))
+            asked.append((~harmful[row], *rungs[0]))
+            # The next step of the ladder: the loosest margin that is not excluded yet.
+            asked += [(~harmful[row] & (gathered < -log(alpha)), null, gathered) for null, gathered in rungs[1:]]
         for where, null, evidence in asked:
             nulls[:, row, where] = np.array([null.sign, null.margin, null.ratio])[:, None]
             log_e[row, where] = evidence[where]

@@ -19,11 +19,11 @@ Side = Literal["harm", "safe"]
 EDGE = 1e-6
 """Rates stay this far from 0 and 1, so that no single outcome can end a process."""
 
-HARM_EFFECTS = ((1.3, 0.50), (3.8, 0.44), (10.0, 0.06))
+HARM_EFFECTS = ((0.4, 0.10), (1.3, 0.44), (3.8, 0.40), (10.0, 0.06))
 SAFE_EFFECTS = ((0.5, 0.15), (1.0, 0.65), (2.0, 0.20))
 """Distances from the null, in multiples of its slack, and their weights: what the mixture bets on.
 
-With a margin of 2 points the harms are about 5, 10 and 22 points in all; *equal* is the middle one of the safe effects.
+With a margin of 2 points the harms are about 3, 5, 10 and 22 points in all; *equal* is the middle one of the safe effects.
 The weights are a prior, fixed before the first look: they buy power where harm is likeliest and cost log(1/weight) elsewhere.
 """
 

@@ -32,6 +32,7 @@ def sentence_of(found: Evidence) -> str:
         kept = "its limit" if found.bound is None else _amount(found, found.bound)
         return f"{where}: harm beyond {kept} is excluded ({counted})."
     seen = "" if found.effect is None else f"; so far {_direction(found, found.effect)}"
+    seen += "" if found.bound is None else f", and harm beyond {_amount(found, found.bound)} is excluded"
     return f"{where}: not settled by {counted}{seen}. {_outlook(found.settlement)}"
 
 
