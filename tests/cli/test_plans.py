@@ -44,6 +44,8 @@ def test_says_what_the_plan_cannot_see_then_the_figures(planned: Path, segue: Se
         assert title in found.out
     assert re.search(r"^slice=refund right_topic -30pts +\d+", found.out, re.MULTILINE)
     assert re.search(r"^no change +\d+", found.out, re.MULTILINE)
+    assert "are of the runs rolled back alone" in " ".join(found.out.split())
+    assert re.search(r"│ \d[\d.]* % ± \d[\d.]* of 20 runs by day", found.out)
 
 
 def test_figures_are_the_same_in_any_number_of_processes(planned: Path, segue: Segue) -> None:
@@ -111,9 +113,22 @@ def test_the_shape_of_a_trace_is_used_and_told(planned: Path, segue: Segue) -> N
         (("careful", "--traffic", "9/d", "--regression", "right_topc -8pts"), 1, "Did you mean 'right_topic'?"),
         (("careful", "--traffic", "9/d", "--regression", "slice=refnd right_topic -8pts"), 1, "Did you mean 'topic=refund'?"),
         (("careful", "--traffic", "9/d", "--regression", "right_topic 8"), 1, "needs a sign, a number and a unit"),
+        (("careful", "--traffic", "9/d", "--regression", "right_topic -8pts from day 99"), 1, "it lasts 5 days, 11 days if"),
         (("careful", "--traffic", "9/d", "--html", "segue.yaml/x"), 1, "is a file, not a folder"),
     ],
-    ids=["plan", "no-traffic", "traffic-unit", "no-requests", "drift", "trace", "metric", "slice", "change", "html"],
+    ids=[
+        "plan",
+        "no-traffic",
+        "traffic-unit",
+        "no-requests",
+        "drift",
+        "trace",
+        "metric",
+        "slice",
+        "change",
+        "too-late",
+        "html",
+    ],
 )
 def test_names_a_mistake_with_its_remedy(planned: Path, segue: Segue, words: tuple[str, ...], code: int, says: str) -> None:
     """Before anything is simulated."""

@@ -234,14 +234,15 @@ def test_a_run_killed_twenty_times_keeps_every_answer_pays_for_none_twice_and_sa
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-def test_ctrl_c_lets_calls_under_way_finish_and_leaves_with_130(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "cancelled-by-ci"])
+def test_an_interrupted_eval_lets_calls_under_way_finish_and_leaves_with_130(tmp_path: Path, sent: signal.Signals) -> None:
     """Whatever was sent is stored, nothing is lost, and the same command goes on where it stopped."""
     with a_provider(tmp_path / "provider") as provider:
         workspace = Workspace(tmp_path / "team", provider)
         process = workspace.start()
         while provider.state()["calls"] < 100 and not ends_within(process, 0.01):
             pass
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         output, errors = process.communicate(timeout=60)
         assert process.returncode == 130, errors
         assert "may finish" in errors

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from segue.simulation.canary import ROLLED_BACK, THROUGH, Canary
 from segue.simulation.outcomes import Outcomes
 from segue.simulation.scenario import Scenario, Shift
 from segue.simulation.wording import blind_sentences
-from tests.simulation.builders import QUALITY, a_plan, a_setting, flat
+from tests.simulation.builders import ERRORS, QUALITY, a_plan, a_setting, flat
 
 
 @pytest.mark.parametrize(("baseline", "share"), [(0.9, 0.05), (0.97, 0.05), (0.7, 0.01)])
@@ -70,3 +72,11 @@ def test_a_plan_has_a_sight_of_every_step_and_gate() -> None:
     setting = a_setting(slices={"a=1": 0.1, "a=2": 0.3, "b=1": 0.05}, critical=("a=1",))
     found = [(one.step, one.slice) for one in sights_of(setting, 10_000)]
     assert found == [(step, name) for step in range(len(a_plan().canary)) for name in ("", "a=1", "b=1")]
+
+
+@pytest.mark.parametrize(("gate", "word"), [(QUALITY, "drop of quality"), (ERRORS, "rise of errors")], ids=["higher", "lower"])
+def test_worse_is_a_drop_or_a_rise_as_the_metric_has_it(gate: dict[str, Any], word: str) -> None:
+    """More errors are not a drop."""
+    setting = a_setting(gate)
+    said = blind_sentences(setting, 500, sights_of(setting, 500))
+    assert any(f"cannot see a 2-point {word} at" in one for one in said), said

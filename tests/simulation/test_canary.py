@@ -79,6 +79,26 @@ def test_harm_in_one_slice_is_found_by_its_own_gate() -> None:
     assert not np.any(canary(setting, "slice=other quality -25pts").end == ROLLED_BACK)
 
 
+def test_a_required_gate_on_slices_alone_blocks_and_can_be_passed() -> None:
+    """With no slice critical: beside a gate on the total it keeps an upgrade waiting, and alone it lets a good one through."""
+    slices = {"task=refund": 0.5, "task=other": 0.5}
+    own = {**ERRORS, "watch": "slices"}
+    alone = canary(a_setting(own, slices=slices), None, per_day=100_000, runs=40)
+    assert np.mean(alone.end == THROUGH) > 0.8
+    total = {**QUALITY, "watch": "total"}
+    silent = canary(a_setting(total, {**own, "answered": 0.0, "min_exposed": 0}, slices=slices), None, per_day=100_000, runs=20)
+    assert np.all(silent.end == UNSETTLED)
+
+
+def test_labels_of_other_slices_do_not_count() -> None:
+    """A gate on a hundredth of the traffic waits for its own labels, however many the total has."""
+    own = {**QUALITY, "only": ("task=refund",), "watch": "slices", "hold": "20 points", "rollback": "30 points"}
+    slices = {"task=refund": 0.01, "task=other": 0.9}
+    few, many = (canary(a_setting({**own, "min_exposed": n}, slices=slices), None, runs=20) for n in (0, 5_000))
+    assert np.mean(few.end == THROUGH) > 0.5
+    assert np.all(many.end == UNSETTLED)
+
+
 def test_outcomes_of_one_user_do_not_count_as_many() -> None:
     """Ten outcomes of a user that are all alike: counted one by one they would alarm, as users they do not."""
     setting = a_setting(unit="user", requests_per_user=10, likeness=0.9)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from segue.simulation import ScenarioError, default_scenarios, read_scenario
+from segue.simulation import ScenarioError, default_scenarios, late_remark, read_scenario
 from segue.simulation.scenario import SOAK, Shift, reach, true_shifts
 from tests.simulation.builders import ERRORS, QUALITY, a_setting
 
@@ -48,6 +48,7 @@ def test_reads_what_is_typed(text: str, shifts: list[Shift]) -> None:
         ("quality", "1 words are left", None),
         ("quality -95pts", "out of 0 to 100 %", None),
         ("quality -5pts from monday", "no beginning", None),
+        ("quality -3pts from day 99", "after the end of the plan: with its soak it lasts 6 days, 14 days if", None),
     ],
     ids=lambda value: value if isinstance(value, str) else "none",
 )
@@ -58,6 +59,13 @@ def test_says_what_is_wrong_with_the_rest(text: str, says: str, likely: str | No
     assert says in found.value.what
     assert found.value.likely == likely
     assert found.value.fix
+
+
+def test_remarks_on_a_change_that_most_runs_never_meet() -> None:
+    """Six days are planned; only a run that was extended is still under way on the ninth."""
+    said = [late_remark(SETTING, read_scenario(f"quality -3pts from {when}", SETTING)) for when in ("day 9", "day 5", "soak")]
+    assert "with its soak it lasts 6 days" in (said[0] or "")
+    assert said[1:] == [None, None]
 
 
 def test_a_slice_moves_the_total_and_other_dimensions_by_its_share() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 
 from segue.model.plan import Limit
@@ -44,6 +47,42 @@ def test_weights_lie_on_what_is_watched_and_add_up() -> None:
     assert setting.weights[0, 0] == pytest.approx(0.5)
     assert setting.weights[0, 1] == setting.weights[1, 0] == pytest.approx(0.5 / 3)
     assert not setting.weights[1, 1:].any()
+
+
+@pytest.mark.parametrize(
+    ("gate", "critical", "required"),
+    [
+        ({"watch": "slices"}, (), (1, 2)),
+        ({"watch": "slices"}, ("a=2",), (2,)),
+        ({"watch": "slices", "required": False}, (), ()),
+        ({"watch": "slices", "only": ("a=1",)}, ("a=2",), (1,)),
+        ({"watch": "both"}, (), (0,)),
+        ({"watch": "both"}, ("a=2",), (0, 2)),
+    ],
+    ids=["slices", "slices-one-critical", "not-required", "only", "both", "both-one-critical"],
+)
+def test_a_required_gate_has_something_to_be_safe_on(
+    gate: dict[str, Any], critical: tuple[str, ...], required: tuple[int, ...]
+) -> None:
+    """`required: true` is never without a cell, also where no slice is critical."""
+    setting = a_setting({**QUALITY, **gate}, slices={"a=1": 0.5, "a=2": 0.5}, critical=critical)
+    assert setting.gates[0].required == required
+
+
+@pytest.mark.parametrize(
+    ("gate", "seen"),
+    [
+        ({}, 90),
+        ({"watch": "slices"}, 10),
+        ({"watch": "slices", "only": ("a=2",)}, 60),
+        ({"watch": "slices", "required": False}, 60),
+    ],
+    ids=["total", "fewest-of-the-required", "the-named", "most-of-those-not-required"],
+)
+def test_labels_are_counted_in_the_gates_own_cells(gate: dict[str, Any], seen: int) -> None:
+    """A gate without the total does not take the total's labels for its own."""
+    setting = a_setting({**QUALITY, **gate}, slices={"a=1": 0.1, "a=2": 0.6})
+    assert setting.gates[0].seen(np.array([[90.0, 10.0, 60.0]])).tolist() == [seen]
 
 
 def test_names_everything_that_is_missing_at_once() -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from segue.evidence.sequential.process import Memory
 from segue.simulation import Simulator, join, share_out, summarise
-from segue.simulation.canary import THROUGH
+from segue.simulation.canary import HELD, THROUGH
+from segue.simulation.outcomes import Outcomes
 from segue.simulation.scenario import Scenario
+from segue.simulation.soak import Soak
 from segue.simulation.wording import result_sentences
 from tests.simulation.builders import QUALITY, a_scenario, a_setting, flat, whole
 
@@ -38,6 +43,40 @@ def test_soak_finds_harm_that_begins_late(holdback: float) -> None:
     calm = whole(setting, None, per_day=40_000)
     assert np.mean(calm.soak_rolled_back) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100)
     assert np.mean(calm.completed) > 0.8
+
+
+@pytest.mark.parametrize("holdback", [0.0, 0.05], ids=["recorded-level", "holdback"])
+@pytest.mark.parametrize("gate", [{"age": 2.0}, {"min_exposed": 1_000_000}], ids=["none-of-age", "too-few"])
+def test_a_soak_that_saw_too_little_waits_for_a_person(gate: dict[str, Any], holdback: float) -> None:
+    """The canary had its outcomes; of the soak's own two days none, or not enough, are old enough to say anything."""
+    setting = a_setting({**QUALITY, **gate}, holdback=holdback)
+    began, runs = np.full(20, 4.0), 20
+    memory = Memory(np.full((runs, 1, 1), 5_000.0), np.full((runs, 1, 1), 500.0), np.full((runs, 1, 1), 500.0))
+    soak = Soak(setting, Outcomes(setting, Scenario("no change")), flat(20_000))
+    found = soak.run(began, memory, np.random.default_rng(1))
+    assert np.all(found.unseen | found.rolled_back)
+    assert found.unseen.any()
+
+
+def test_a_run_whose_soak_saw_nothing_is_not_completed() -> None:
+    """It is counted as waiting, in the shares, the curve and the sentence, even if the plan wants no labels at all."""
+    setting = a_setting({**QUALITY, "age": 2.0, "min_exposed": 0})
+    runs = whole(setting, None, per_day=40_000, runs=20)
+    found = summarise(setting, Scenario("no change"), runs)
+    assert np.any(runs.soak_unseen)
+    assert found.completed.share == 0.0
+    assert found.unsettled.share == np.mean(runs.waits & ~np.isin(runs.end, (HELD,)))
+    assert found.stuck_by_step[-1] == np.mean(runs.soak_unseen)
+    assert found.curve[-1][3] == np.mean(runs.waits)
+    assert "at the end of the soak: too few of its own outcomes" in result_sentences(setting, [found])[-1]
+
+
+def test_days_and_users_of_rollbacks_are_of_the_runs_rolled_back() -> None:
+    """And say of how many."""
+    setting = a_setting()
+    runs = whole(setting, "quality -7pts", runs=30)
+    found = summarise(setting, a_scenario(setting, "quality -7pts"), runs)
+    assert found.exposed.runs == found.detect_days.runs == np.sum(runs.rolled_back)
 
 
 def test_users_of_the_soak_count_as_exposed() -> None:

@@ -52,7 +52,17 @@ def test_a_good_plan_has_no_faults(team: Team) -> None:
         (GOOD + "slices: {task=refund: 60%, task=other: 70%}\n", "The shares of task=… add up to 130 %."),
         (GOOD + "  - {metric: right}\n", "'right' is gated twice: gates[0] and gates[1]."),
         (GOOD + "weights: {pooled: {wrong: 100%}}\n", "The plan has no gate 'wrong' to give a weight to."),
-        (GOOD.replace("90%", "90%, age: 9d"), "Outcomes of 'right' count after 9 days; the first step lasts 6 days at most."),
+        (GOOD.replace("90%", "90%, age: 9d"), "Outcomes of 'right' count after 9 days; step 1 lasts 6 days at most."),
+        (
+            "steps: [{share: 5%, hold: 4d}, {share: 9%, hold: 1d, longest: 2d}]\n"
+            + GOOD.partition("\n")[2].replace("90%", "90%, age: 2d"),
+            "Outcomes of 'right' count after 2 days; step 2 lasts 2 days at most.",
+        ),
+        (
+            GOOD.replace("90%", "90%, age: 3d") + "soak: 3d\n",
+            "Outcomes of 'right' count after 3 days; the soak lasts 3 days, so it would end before it has seen any. "
+            "Judge it earlier, or write a `soak` longer than 3 days.",
+        ),
         (GOOD.replace("90%", "90%, better: lower"), "Of 'right' higher is better by its scorer, and lower here."),
         (GOOD.replace("1-5-25-100", "1-5-25"), "Did you mean '1-5-25-100'?"),
         (GOOD + "soaks: 3d\n", "'soaks' is not a key. Did you mean 'soak'?"),
@@ -70,6 +80,13 @@ def test_every_mistake_is_named_with_its_place(team: Team, plan: str, says: str)
     """File, line, what was likely meant, and what to do."""
     found = errors_of(team, plan)
     assert any(says in one for one in found), found
+
+
+@pytest.mark.parametrize("baseline", ["150", "0%", "abc"])
+def test_a_wrong_baseline_is_one_fault(team: Team, baseline: str) -> None:
+    """The gate is written there: that `gates` is empty would be false."""
+    (found,) = errors_of(team, GOOD.replace("90%", baseline))
+    assert "gates[0].baseline" in found
 
 
 def test_all_faults_are_told_at_once(team: Team) -> None:

@@ -194,20 +194,28 @@ def _counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
 def stop_on_interrupt(screen: Console) -> Callable[[asyncio.Event], None]:
-    """A function that wires Ctrl-C to the event that ends a run: the first press lets calls under way finish."""
+    """A function that wires Ctrl-C, and the signal a CI cancels with, to the event that ends a run.
+
+    The first one lets calls under way finish.
+    """
 
     def wire(stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
 
         def pressed() -> None:
             if stop.is_set():
-                loop.remove_signal_handler(signal.SIGINT)
+                for one in _STOPPING:
+                    loop.remove_signal_handler(one)
                 signal.raise_signal(signal.SIGINT)
                 return
             stop.set()
             screen.print("Stopping: calls under way may finish. Press Ctrl-C again to leave at once.", style="yellow")
 
-        loop.add_signal_handler(signal.SIGINT, pressed)
+        for one in _STOPPING:
+            loop.add_signal_handler(one, pressed)
 
     return wire

@@ -65,10 +65,11 @@ def _labels_without_worth(store: Store, workflow: Workflow) -> Iterator[Fault]:
         if seen and not any(map(_is_number, seen)):
             shown = sorted(seen)[:SHOWN]
             known = ", ".join(f"'{printable_name(word, 60)}'" for word in shown) + (" and others" if len(seen) > SHOWN else "")
-            example = ", ".join(f"{json.dumps(word[:60], ensure_ascii=False)}: {int(at > 0)}" for at, word in enumerate(shown))
+            # No worth is guessed: a guess that is pasted would turn a verdict round.
+            example = ", ".join(f"{json.dumps(word[:60], ensure_ascii=False)}: ?" for word in shown)
             yield Fault(
                 what=f"The labels of {labeler} are words ({known}), and nothing says what they are worth.",
-                fix=f"Say it there, from 0 to 1, for example: map: {{{example}}}",
+                fix=f"Say it there, with a number from 0 (bad) to 1 (good) for each ?: map: {{{example}}}",
                 file=f"workflows/{workflow.name}/workflow.yaml",
                 path=f"scorers[{index}].map",
             )

@@ -106,12 +106,13 @@ def simulate(
     from segue.cli.plan_screen import print_simulation
     from segue.cli.plan_setting import load_setting
     from segue.cli.screen import console, error_console, print_json
-    from segue.simulation import Simulator, block_hours, conclude, join, share_out, summarise
+    from segue.simulation import Simulator, block_hours, conclude, join, late_remark, share_out, summarise
 
     require_place(html)
     setting, remarks = load_setting(plan)
     traffic = _traffic(per_day, trace)
     scenarios = _scenarios(setting, regressions)
+    remarks = (*remarks, *(said for one in scenarios if (said := late_remark(setting, one))))
     hours = block_hours(traffic, setting.canary_days, min(step.share * step.segment_share for step in setting.steps))
     simulator = Simulator(setting, scenarios, traffic, hours, drift)
     work = share_out(len(scenarios), runs, seed)

@@ -32,14 +32,22 @@ def print_simulation(screen: Screen, found: Simulation) -> None:
     print_table(screen, head, rows, right=range(1, len(head)), fold=0)
     print_indented(
         screen,
-        "[dim]Days and users: median / 95th percentile. Users are the candidate's units up to the rollback. "
-        "Shadow stands beside: the canary's figures are for candidates that got past it.[/]",
+        "[dim]Days and users: median / 95th percentile. Those beside 'rolled back' are of the runs rolled back alone; "
+        "users are the candidate's units up to the rollback. Shadow stands beside: the canary's figures are for candidates "
+        f"that got past it.{_precision(found)}[/]",
         2,
     )
     screen.print("\n[bold]What each step can see[/] (80 % power, with the evidence of the steps before)")
     head, rows = rows_of_steps(found)
     print_table(screen, head, rows, right=range(3, len(head)), fold=1)
     _print_ends(screen, found)
+
+
+def _precision(found: Simulation) -> str:
+    """How far the shares may be off, at their least certain."""
+    shares = [each for one in found.scenarios for each in (one.shadow, one.noticed, one.rolled_back, one.completed) if each]
+    errors = [each.error for each in shares if each.error is not None]
+    return f" Shares have a standard error of {max(errors) * 100:.2g} points or less." if errors else ""
 
 
 def _print_ends(screen: Console, found: Simulation) -> None:
@@ -51,9 +59,13 @@ def _print_ends(screen: Console, found: Simulation) -> None:
     for one in shown:
         line = "".join(_bar(_at(one, place / (_WIDTH - 1))) for place in range(_WIDTH))
         last = one.curve[-1][0]
-        screen.print(
-            f"  │{line}│ {chance(one.rolled_back)} by day {days(last)}: {printable(one.name)}", markup=False, soft_wrap=True
-        )
+        screen.print(f"  │{line}│ {_with_error(one)} by day {days(last)}: {printable(one.name)}", markup=False, soft_wrap=True)
+
+
+def _with_error(one: ScenarioResult) -> str:
+    """`12.5 % ± 1.9 of 300 runs`, with the standard error in points."""
+    error = "" if one.rolled_back.error is None else f" ± {one.rolled_back.error * 100:.2g}"
+    return f"{chance(one.rolled_back)}{error} of {one.runs:,} runs"
 
 
 def _at(one: ScenarioResult, place: float) -> float:

@@ -37,6 +37,8 @@ def recommend(
         return "undecided", "The suite cannot yet say whether quality holds."
     if outcome == "fail":
         return "not on these grounds", "What fails above has to hold first."
+    if outcome == "hold":
+        return "undecided", "What holds above has to be settled first."
     open_slices = [one.where for one in findings if one.is_critical and one.is_primary and one.verdict == "inconclusive"]
     if open_slices:
         return "undecided", f"Whether {', '.join(open_slices[:3])} holds is not known yet."

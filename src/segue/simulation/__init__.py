@@ -7,7 +7,7 @@ the sentences.
 
 from segue.simulation.chunk import CHUNK, Runs, Simulator, Work, join, share_out
 from segue.simulation.result import ScenarioResult, Simulation, conclude, summarise
-from segue.simulation.scenario import Scenario, ScenarioError, default_scenarios, read_scenario
+from segue.simulation.scenario import Scenario, ScenarioError, default_scenarios, late_remark, read_scenario
 from segue.simulation.setting import Facts, Gap, Setting, find_gaps, settle, watched_slices
 from segue.simulation.traffic import Traffic, block_hours
 
@@ -29,6 +29,7 @@ __all__ = [
     "default_scenarios",
     "find_gaps",
     "join",
+    "late_remark",
     "read_scenario",
     "settle",
     "share_out",

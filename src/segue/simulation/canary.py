@@ -20,7 +20,7 @@ from segue.evidence.sequential.grid import Grid
 from segue.evidence.sequential.grid import Outcomes as GridOutcomes
 from segue.evidence.sequential.process import Memory
 from segue.simulation.lag import Waiting
-from segue.simulation.outcomes import MISSING, Outcomes, block_of
+from segue.simulation.outcomes import Outcomes, block_of, labels_of
 from segue.simulation.selection import take_grid, take_memory
 from segue.simulation.setting import Setting
 from segue.simulation.traffic import Traffic
@@ -46,7 +46,7 @@ class CanaryRuns:
 
 @dataclass
 class _State:
-    """The runs still under way. Every array has a row per run."""
+    """The runs still under way. Every array has a row per run; `labelled` are the candidate's labels by gate and cell."""
 
     which: NDArray[np.int64]
     step: NDArray[np.int64]
@@ -113,7 +113,7 @@ class Canary:
             np.zeros(runs, np.int64),
             np.zeros(runs),
             np.zeros(runs),
-            np.zeros((runs, len(setting.gates))),
+            np.zeros((runs, len(setting.gates), len(setting.slices))),
             np.full(runs, np.nan),
             replace(watch, weights=setting.weights),
             promotion,
@@ -168,7 +168,7 @@ class Canary:
         narrow = block_of(table, rows, self._promoted)
         careful = block_of(table, rows, self._promoted, cautious=True)
         state.promotion = state.promotion.advance(GridOutcomes({size: narrow}, {size: careful}), close=close.astype(float))
-        state.labelled += table[:, 1, rows, 0, :MISSING].sum(-1)
+        state.labelled += labels_of(table, rows)
 
     def _is_safe(self, state: _State) -> NDArray[np.bool_]:
         """Whether every required cell of every gate has excluded the rung of the run's step."""
@@ -187,8 +187,9 @@ class Canary:
         return safe
 
     def _has_seen_enough(self, state: _State) -> NDArray[np.bool_]:
-        wanted = np.array([gate.min_exposed for gate in self.setting.gates])
-        return np.asarray((state.labelled >= wanted).all(-1))
+        gates = self.setting.gates
+        enough = [gate.seen(state.labelled[:, row]) >= gate.min_exposed for row, gate in enumerate(gates)]
+        return np.asarray(np.all(enough, axis=0))
 
     def _finish(self, state: _State, done: CanaryRuns, ending: NDArray[np.bool_], code: int, now: float) -> None:
         if not ending.any():

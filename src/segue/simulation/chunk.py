@@ -12,7 +12,7 @@ from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
 from segue.evidence.sequential.betting import Array
-from segue.simulation.canary import ROLLED_BACK, THROUGH, Canary
+from segue.simulation.canary import HELD, ROLLED_BACK, THROUGH, UNSETTLED, Canary
 from segue.simulation.outcomes import Outcomes
 from segue.simulation.scenario import Scenario
 from segue.simulation.selection import take_memory
@@ -38,7 +38,7 @@ class Runs:
     """What became of runs. Days count from the first step; `exposed` are the candidate's units up to the end.
 
     `end` is that of the canary; a run that came `through` may still be rolled back in soak. Shadow is simulated beside:
-    what it would have stopped goes on here all the same.
+    what it would have stopped goes on here all the same. `soak_unseen` are runs whose soak saw too few outcomes to complete.
     """
 
     end: NDArray[np.int64]
@@ -48,6 +48,7 @@ class Runs:
     hold_day: Array
     left_day: Array
     soak_rolled_back: NDArray[np.bool_]
+    soak_unseen: NDArray[np.bool_]
     soak_day: Array
     shadow_stopped: NDArray[np.bool_]
     shadow_pairs: Array
@@ -61,7 +62,12 @@ class Runs:
     @property
     def completed(self) -> NDArray[np.bool_]:
         """Through canary and soak."""
-        return np.asarray((self.end == THROUGH) & ~self.soak_rolled_back)
+        return np.asarray((self.end == THROUGH) & ~self.soak_rolled_back & ~self.soak_unseen)
+
+    @property
+    def waits(self) -> NDArray[np.bool_]:
+        """For people: held or unsettled in a step, or at the end of a soak that saw too little."""
+        return np.asarray(np.isin(self.end, (HELD, UNSETTLED)) | self.soak_unseen)
 
     @property
     def last_day(self) -> Array:
@@ -90,9 +96,10 @@ class Simulator:
             canary.end_day[through], take_memory(canary.memory, through), np.random.default_rng(soak_seed)
         )
         shadow = Shadow(self.setting, scenario, self.traffic).run(work.runs, np.random.default_rng(shadow_seed))
-        exposed, soak_day, soak_back = canary.exposed.copy(), np.zeros(work.runs), np.zeros(work.runs, bool)
+        exposed, soak_day = canary.exposed.copy(), np.zeros(work.runs)
+        soak_back, unseen = np.zeros(work.runs, bool), np.zeros(work.runs, bool)
         exposed[through] += soak.exposed
-        soak_day[through], soak_back[through] = soak.day, soak.rolled_back
+        soak_day[through], soak_back[through], unseen[through] = soak.day, soak.rolled_back, soak.unseen
         return Runs(
             canary.end,
             canary.end_day,
@@ -101,6 +108,7 @@ class Simulator:
             canary.hold_day,
             canary.left_day,
             soak_back,
+            unseen,
             soak_day,
             shadow.stopped,
             shadow.pairs,

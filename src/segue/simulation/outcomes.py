@@ -122,6 +122,11 @@ def block_of(table: Array, rows: Sequence[int], cells: Sequence[int] | slice, *,
     return Block(masses[:, 1], masses[:, 0], exposed[:, 1], exposed[:, 0], asked)
 
 
+def labels_of(table: Array, rows: Sequence[int]) -> Array:
+    """The candidate's labels that came, by run, gate and cell; `rows` are the gates' streams."""
+    return np.asarray(table[:, 1, list(rows), :, :MISSING].sum(-1))
+
+
 def _features(setting: Setting) -> Array:
     """Of every category of a unit: its masses on the nodes, whether a label is missing, and 1 for being served."""
     scale = setting.scale

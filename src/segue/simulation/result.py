@@ -38,17 +38,18 @@ class Chance:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Median and 95th percentile; `None` where nothing was counted."""
+    """Median and 95th percentile over `runs` of the runs; `None` where nothing was counted."""
 
     median: float | None
     p95: float | None
+    runs: int
 
     @classmethod
     def of(cls, values: Array) -> Spread:
         if not len(values):
-            return cls(None, None)
+            return cls(None, None, 0)
         low, high = np.quantile(values, [0.5, 0.95])
-        return cls(float(low), float(high))
+        return cls(float(low), float(high), len(values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,10 @@ class ScenarioResult:
     """One scenario. `truth` is the limit that the candidate is really beyond; a rollback within the limits is a false one.
 
     `noticed` counts runs that were held or rolled back, in days since the first step; `detect_days` counts from the harm.
+    `detect_days` and `exposed` are over the runs that were rolled back, `complete_days` over those completed: not over all.
     `stopped_by_step` is the share of the runs that were rolled back in each step, and last in soak; `stuck_by_step` is the
-    share that neither advanced nor went back there. `curve` is the share rolled back, completed and waiting by day.
+    share that neither advanced nor went back there. `unsettled` has those of the soak too. `curve` is the share rolled back,
+    completed and waiting by day.
     """
 
     name: str
@@ -122,7 +125,7 @@ def summarise(setting: Setting, scenario: Scenario, runs: Runs) -> ScenarioResul
         in_soak=Chance.of(runs.soak_rolled_back),
         noticed=Chance.of(noticed),
         held=Chance.of(runs.end == HELD),
-        unsettled=Chance.of(runs.end == UNSETTLED),
+        unsettled=Chance.of((runs.end == UNSETTLED) | runs.soak_unseen),
         completed=Chance.of(runs.completed),
         noticed_days=Spread.of(np.minimum(np.where(np.isnan(runs.hold_day), np.inf, runs.hold_day), runs.last_day)[noticed]),
         detect_days=Spread.of(_since(scenario, runs)[back]),
@@ -130,7 +133,7 @@ def summarise(setting: Setting, scenario: Scenario, runs: Runs) -> ScenarioResul
         complete_days=Spread.of(runs.last_day[runs.completed]),
         shadow_pairs=Spread.of(runs.shadow_pairs[runs.shadow_stopped]),
         stopped_by_step=(*by_step, float(np.mean(runs.soak_rolled_back)) if n else 0.0),
-        stuck_by_step=tuple(stuck),
+        stuck_by_step=(*stuck, float(np.mean(runs.soak_unseen)) if n else 0.0),
         curve=_curve(runs),
     )
 
@@ -149,7 +152,7 @@ def _curve(runs: Runs, points: int = 60) -> tuple[tuple[float, float, float, flo
     if not len(runs.end):
         return ()
     days = np.linspace(0.0, float(runs.last_day.max()), points)
-    waits = np.isin(runs.end, (HELD, UNSETTLED))
+    waits = runs.waits
     last = runs.last_day
     return tuple(
         (

@@ -18,6 +18,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from segue.evidence.sequential.betting import Array
+from segue.model.plan_text import days_text
 from segue.simulation.setting import GateSetting, Reach, Setting, reach_of
 
 SOAK = -1.0
@@ -65,6 +66,9 @@ def read_scenario(text: str, setting: Setting) -> Scenario:
     if len({shift.cell for shift in shifts if shift.cell}) > MOST_SLICES:
         raise ScenarioError(f"More than {MOST_SLICES} slices in one scenario.", "Split it into several --regression.")
     for shift in shifts:
+        if shift.since >= setting.longest_days:
+            what = f"'from day {shift.since:g}' is after the end of the plan: {_length(setting)}."
+            raise ScenarioError(what, "Write an earlier day, or 'from soak'.")
         rate = setting.streams[shift.stream].rate
         if not 0 <= rate + shift.amount <= 1:
             stream = setting.streams[shift.stream]
@@ -72,6 +76,19 @@ def read_scenario(text: str, setting: Setting) -> Scenario:
             what = f"'{text.strip()}' takes {stream.metric} out of 0 to 100 %: the incumbent is at {own * 100:.3g} %."
             raise ScenarioError(what, "Write a smaller change.")
     return Scenario(" ".join(text.replace("−", "-").split()), shifts)
+
+
+def late_remark(setting: Setting, scenario: Scenario) -> str | None:
+    """That a scenario begins when most runs are over: those that nothing has extended never meet it."""
+    latest = max((shift.since for shift in scenario.shifts), default=0.0)
+    if latest < setting.planned_days:
+        return None
+    return f"'{scenario.name}' begins when only extended runs are still under way: {_length(setting)}."
+
+
+def _length(setting: Setting) -> str:
+    planned, longest = days_text(setting.planned_days), days_text(setting.longest_days)
+    return f"with its soak it lasts {planned}" + (f", {longest} if every step is extended" if longest != planned else "")
 
 
 def _read_part(part: str, setting: Setting) -> Shift:

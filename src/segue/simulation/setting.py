@@ -77,6 +77,18 @@ class GateSetting:
     required: tuple[int, ...]
     min_exposed: int
 
+    def seen(self, labels: Array) -> Array:
+        """Labels that `min_exposed` is compared with, from those of every cell. Shape (…, cells) → (…).
+
+        The total's, if the gate watches it. On slices alone: the fewest of those that have to be safe, so that a silent one
+        is not hidden by the others; of a gate that keeps nothing waiting, the most.
+        """
+        if 0 in self.watched:
+            return np.asarray(labels[..., 0])
+        if self.required:
+            return np.asarray(labels[..., list(self.required)].min(-1))
+        return np.asarray(labels[..., list(self.watched)].max(-1))
+
 
 @dataclass(frozen=True, slots=True)
 class StepSetting:
@@ -120,6 +132,16 @@ class Setting:
     def canary_days(self) -> float:
         """From the first step to everyone, if nothing has to be extended."""
         return sum(step.hold for step in self.steps)
+
+    @property
+    def planned_days(self) -> float:
+        """From the first step to the end of the soak, if nothing has to be extended."""
+        return self.canary_days + self.plan.soak
+
+    @property
+    def longest_days(self) -> float:
+        """The same with every step extended as far as it may be."""
+        return sum(step.longest for step in self.steps) + self.plan.soak
 
 
 def find_gaps(plan: Plan, facts: Facts) -> Iterator[Gap]:
@@ -227,8 +249,10 @@ def _gate(
 ) -> GateSetting:
     named = [slices.index(one) for one in gate.only] if gate.only else list(range(1, len(slices)))
     watched = (*((0,) if gate.watch != "slices" and not gate.only else ()), *(named if gate.watch != "total" else ()))
-    # A gate on slices that it names has nothing else to be safe on.
-    required = tuple(one for one in watched if gate.required and (one == 0 or one in critical or gate.only))
+    required: tuple[int, ...] = ()
+    if gate.required:
+        # A gate on slices alone, none of them critical, has nothing else to be safe on: all of them have to be.
+        required = tuple(one for one in watched if one == 0 or one in critical or gate.only) or watched
     rule = Rule(
         gate.title,
         rollback=null_of(gate.rollback, stream, "harm"),

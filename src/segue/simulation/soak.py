@@ -2,6 +2,8 @@
 
 With a holdback the control is live; without one it is the incumbent's level as the canary recorded it, taken two standard
 errors higher, since a level that was measured is not known.
+
+It does not complete on silence: by its end every required gate needs labels of the soak itself, or the run waits for a person.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from segue.evidence.sequential.detector import Detector
 from segue.evidence.sequential.null import Questions
 from segue.evidence.sequential.process import FixedProcess, Memory, Process
 from segue.simulation.lag import Waiting
-from segue.simulation.outcomes import Outcomes, block_of
+from segue.simulation.outcomes import Outcomes, block_of, labels_of
 from segue.simulation.selection import take_fixed, take_process
 from segue.simulation.setting import Setting
 from segue.simulation.traffic import Traffic
@@ -29,9 +31,13 @@ STANDARD_ERRORS = 2.0
 
 @dataclass
 class SoakRuns:
-    """By run: whether it was rolled back, after how many days of soak, and how many users had met the candidate in it."""
+    """By run: whether it was rolled back, after how many days of soak, and how many users had met the candidate in it.
+
+    `unseen` are those that were not, and of which too few outcomes came of age for the soak to have looked at anything.
+    """
 
     rolled_back: NDArray[np.bool_]
+    unseen: NDArray[np.bool_]
     day: Array
     exposed: Array
 
@@ -53,7 +59,7 @@ class Soak:
         """Of runs whose canary ended on the days `began`, with what it remembered of the incumbent."""
         setting, plan = self.setting, self.setting.plan
         runs = len(began)
-        done = SoakRuns(np.zeros(runs, bool), np.full(runs, plan.soak), np.zeros(runs))
+        done = SoakRuns(np.zeros(runs, bool), np.zeros(runs, bool), np.full(runs, plan.soak), np.zeros(runs))
         if not runs or not plan.soak:
             return done
         detector = self._start(memory)
@@ -62,6 +68,7 @@ class Soak:
         per_block = self.traffic.per_block(hours) / plan.requests_per_user
         rows = [gate.stream for gate in setting.gates]
         which, exposed = np.arange(runs), np.zeros(runs)
+        labelled = np.zeros((runs, len(setting.gates), len(setting.slices)))
         for block in range(self.blocks):
             day = began[which] + block * hours / 24
             at = np.floor(day * LOOKS_A_DAY + 1e-9).astype(int) % len(per_block)
@@ -70,20 +77,31 @@ class Soak:
             exposed += units[:, 1]
             table = self.outcomes.draw(units, day, day - began[which], rng)
             waiting.add(table, np.zeros(len(which), np.int64))
-            detector = detector.advance(block_of(waiting.mature(), rows, slice(None)))
+            mature = waiting.mature()
+            labelled += labels_of(mature, rows)
+            detector = detector.advance(block_of(mature, rows, slice(None)))
             value = union_log_e(detector.log_statistic.reshape(len(which), -1), setting.weights.ravel())
             back = np.asarray(value >= detector.log_threshold(plan.alpha), bool)
             if back.any():
                 gone = which[back]
                 done.rolled_back[gone], done.day[gone] = True, (block + 1) * hours / 24
                 done.exposed[gone] = exposed[back]
-                which, exposed = which[~back], exposed[~back]
+                which, exposed, labelled = which[~back], exposed[~back], labelled[~back]
                 detector = _take(detector, ~back)
                 waiting.keep(~back)
             if not len(which):
                 break
         done.exposed[which] = exposed
+        done.unseen[which] = ~self._has_seen_enough(labelled)
         return done
+
+    def _has_seen_enough(self, labelled: Array) -> NDArray[np.bool_]:
+        """By run, whether every required gate has as many labels as it wants; at least one, for silence passes nothing."""
+        enough = np.ones(len(labelled), bool)
+        for row, gate in enumerate(self.setting.gates):
+            if gate.required:
+                enough &= gate.seen(labelled[:, row]) >= max(gate.min_exposed, 1)
+        return enough
 
     def _start(self, memory: Memory) -> Detector:
         setting = self.setting

@@ -30,7 +30,7 @@ def blind_sentences(setting: Setting, per_day: float, sights: Sequence[Sight]) -
     for gate in setting.gates:
         own = [one for one in sights if one.gate == gate.title]
         totals = [one for one in own if not one.slice] or own[:: max(1, len(own) // max(len(setting.steps), 1))]
-        found += _limit_sentence(per_day, totals)
+        found += _limit_sentence(per_day, totals, "drop" if setting.streams[gate.stream].better == "higher" else "rise")
         never = [one for one in own if one.asked is not None and one.asked_days is None]
         late = [one for one in own if one.is_blind and one.asked_days is not None]
         if never:
@@ -41,14 +41,14 @@ def blind_sentences(setting: Setting, per_day: float, sights: Sequence[Sight]) -
     return tuple(found)
 
 
-def _limit_sentence(per_day: float, totals: Sequence[Sight]) -> list[str]:
+def _limit_sentence(per_day: float, totals: Sequence[Sight], worse: str) -> list[str]:
     """ "At 400 requests a day this plan cannot see a 2-point drop at 1 %; it needs 5 % for 9 days"."""
     blind = [one for one in totals if one.excludes is None or one.excludes > NEARLY * one.limit]
     if not blind:
         return []
     one = blind[-1]
     shares = either(list(dict.fromkeys(share_text(each.share) for each in blind)))
-    what = f"a {drop_text(one.limit)} drop of {one.metric}{on_slice(one)}"
+    what = f"a {change_text(one.limit)} {worse} of {one.metric}{on_slice(one)}"
     head = f"At {per_day:,.0f} requests a day this plan cannot see {what} at {shares}"
     if one.better_share is None or one.better_days is None:
         return [f"{head}, and no share would show it: too few labels, or too many that do not come."]
@@ -91,10 +91,12 @@ def result_sentences(setting: Setting, results: Sequence[ScenarioResult]) -> tup
     calm = next((one for one in results if one.name == "no change" and one.runs), None)
     if calm is not None and (calm.completed.share or 0.0) < 0.5:
         step = max(range(len(calm.stuck_by_step)), key=lambda index: calm.stuck_by_step[index])
+        where = "at the end of the soak: too few of its own outcomes came of age"
+        if step < len(setting.steps):
+            where = f"at step {step + 1} ({share_text(setting.steps[step].share)})"
         found.append(
             f"With no change at all, {share_text(calm.completed.share or 0.0)} of the runs complete by themselves; "
-            f"{share_text(calm.stuck_by_step[step])} wait for a person at step {step + 1} "
-            f"({share_text(setting.steps[step].share)})."
+            f"{share_text(calm.stuck_by_step[step])} wait for a person {where}."
         )
     return tuple(found)
 
@@ -130,6 +132,6 @@ def either(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-def drop_text(amount: float) -> str:
+def change_text(amount: float) -> str:
     """`2-point`."""
     return f"{amount * 100:.2g}-point"

@@ -115,9 +115,14 @@ def _check_lengths(plan: Plan, document: Document) -> Iterator[Fault]:
             what = f"The step holds for {held}, less than a cycle of {cycle}; it will last a whole one."
             fix = "Write at least a cycle, or the cycle that this traffic has."
             yield document.fault(("steps", index, "hold"), what, fix, severity="warning")
-    longest = plan.longest(plan.canary[0])
+    lengths = [(max(plan.longest(step), plan.cycle), f"step {place + 1}") for place, step in enumerate(plan.canary)]
     for index, gate in enumerate(plan.gates):
-        if gate.age >= longest:
-            counted, lasts = days_text(gate.age), days_text(longest)
-            what = f"Outcomes of '{clipped(gate.metric)}' count after {counted}; the first step lasts {lasts} at most."
-            yield document.fault(("gates", index, "age"), what, "Judge it earlier, or let the first step last longer.")
+        counted = f"Outcomes of '{clipped(gate.metric)}' count after {days_text(gate.age)}"
+        days, name = min(lengths)
+        if gate.age >= days:
+            what = f"{counted}; {name} lasts {days_text(days)} at most."
+            yield document.fault(("gates", index, "age"), what, f"Judge it earlier, or let {name} last longer.")
+        if plan.soak and gate.age >= plan.soak:
+            what = f"{counted}; the soak lasts {days_text(plan.soak)}, so it would end before it has seen any."
+            fix = f"Judge it earlier, or write a `soak` longer than {days_text(gate.age)}."
+            yield document.fault(("gates", index, "age"), what, fix)

@@ -36,7 +36,13 @@ def read_plan(root: Root, folder: Path, name: str) -> tuple[Reading[Plan], Docum
     if parsed.value is None:
         return Reading(None, parsed.faults), None
     shaped = parse(Plan, parsed.value)
-    return Reading(shaped.value, (*parsed.faults, *shaped.faults)), parsed.value
+    return Reading(shaped.value, (*parsed.faults, *_without_echo(shaped.faults))), parsed.value
+
+
+def _without_echo(faults: tuple[Fault, ...]) -> Iterator[Fault]:
+    """A gate that cannot be read is left out, and then `gates` seems to be empty: only the gate's own fault is told."""
+    inside = any((one.path or "").startswith("gates[") for one in faults)
+    return (one for one in faults if not (inside and one.path == "gates"))
 
 
 def find_plan(workspace: Workspace, ref: str) -> tuple[str, str]:
