@@ -157,6 +157,13 @@ def test_many_slices_are_corrected_together() -> None:
     assert findings_of(a_tally(crowd), settings)["s=0"].verdict == "inconclusive"
 
 
+def test_a_slice_of_every_case_asks_what_the_total_asks() -> None:
+    """One question is counted once: where all cases are refunds, the slice and the total are corrected as one."""
+    found = findings_of(a_tally({"task=refund": (46, 11, 1, 2)}), GateSettings(primary=("correct",), alpha=0.05))
+    assert found["task=refund"].p_worse_adjusted == found[""].p_worse_adjusted == pytest.approx(0.00317, rel=0.01)
+    assert found[""].verdict == "worse"
+
+
 ORDER = {"better": 0, "not worse": 1, "inconclusive": 2, "worse": 3}
 
 

@@ -164,15 +164,27 @@ def _draft(
 
 
 def _adjust(family: Sequence[_Draft], alpha: float) -> dict[tuple[str, str], _Adjusted]:
-    """Holm within the family. The level of a drop not shown yet is what the step-down test would meet next."""
-    worse = holm([_log10_worse(draft) for draft in family])
-    better = holm([_log10_better(draft) for draft in family])
+    """Holm within the family. The level of a drop not shown yet is what the step-down test would meet next.
+
+    A slice that every compared case is in asks what the total asks: one question, counted once.
+    """
+    all_cases = {draft.metric: draft.sample.n_cases for draft in family if draft.where == TOTAL}
+    asked: dict[tuple[str, str], _Draft] = {}
+    for draft in family:
+        asked.setdefault(_question(draft, all_cases), draft)
+    worse = holm([_log10_worse(draft) for draft in asked.values()])
+    better = holm([_log10_better(draft) for draft in asked.values()])
     left = sum(10.0**one > alpha for one in worse)
     level = alpha / max(1, left)
-    return {
-        (draft.metric, draft.where): _Adjusted(float(10.0**low), float(10.0**high), level)
-        for draft, low, high in zip(family, worse, better, strict=True)
+    adjusted = {
+        question: _Adjusted(float(10.0**low), float(10.0**high), level)
+        for question, low, high in zip(asked, worse, better, strict=True)
     }
+    return {(draft.metric, draft.where): adjusted[_question(draft, all_cases)] for draft in family}
+
+
+def _question(draft: _Draft, all_cases: Mapping[str, int]) -> tuple[str, str]:
+    return draft.metric, TOTAL if draft.sample.n_cases == all_cases.get(draft.metric) else draft.where
 
 
 def _log10_worse(draft: _Draft) -> float:
