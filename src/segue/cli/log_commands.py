@@ -51,7 +51,11 @@ def _short(subject: str) -> str:
 @log_command.command("verify")
 @json_option
 def verify(as_json: bool) -> None:
-    """Walk the hash chain, and check every record it vouches for. Exit code 1 if anything was changed."""
+    """Walk the hash chain, and check every record it vouches for. Exit code 1 if anything was changed.
+
+    It vouches for bundles, suites, runs and verdicts with their reports. Single answers and scores are append-only, and not
+    vouched for one by one: a report is proven, what it was worked out from is not.
+    """
     with open_desk() as desk:
         found = desk.store.verify_log()
     if as_json:
@@ -59,6 +63,7 @@ def verify(as_json: bool) -> None:
     elif found.holds:
         entries = "1 entry" if found.n_entries == 1 else f"{found.n_entries:,} entries"
         console().print(f"The chain holds: {entries}, head {found.head}.", soft_wrap=True)
+        console().print("It vouches for bundles, suites, runs and verdicts; not for each answer and score.", style="dim")
         console().print("Note the head elsewhere to be able to prove later that nothing was cut off at the end.", style="dim")
     else:
         print_tampering(found.faults)
