@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from segue.model.base import Frozen, Json
 
@@ -33,12 +34,16 @@ class SliceSpec(Frozen):
     values: tuple[str, ...] = ()
     critical: tuple[str, ...] = ()
 
-    @model_validator(mode="after")
-    def _critical_is_declared(self) -> SliceSpec:
-        unknown = sorted(set(self.critical) - set(self.values)) if self.values else []
+    @field_validator("critical")
+    @classmethod
+    def _critical_is_declared(cls, critical: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        values = info.data.get("values") or critical
+        unknown = [index for index, one in enumerate(critical) if one not in values]
         if unknown:
-            raise ValueError(f"critical names {', '.join(unknown)}, which values does not list")
-        return self
+            names = ", ".join(sorted({critical[index] for index in unknown}))
+            message = "critical names {names}, which values does not list"
+            raise PydanticCustomError("undeclared", message, {"names": names, "at": [(index,) for index in unknown]})
+        return critical
 
 
 class JudgeCalibrationSpec(Frozen):
@@ -111,11 +116,12 @@ class GateSettings(Frozen):
     cost_ratio_sign_off: float = Field(default=2.0, gt=1)
     latency_ratio_caution: float = Field(default=1.5, gt=1)
 
-    @model_validator(mode="after")
-    def _repeats_positive(self) -> GateSettings:
-        if isinstance(self.repeats, int) and self.repeats < 1:
+    @field_validator("repeats")
+    @classmethod
+    def _repeats_positive(cls, repeats: int | Literal["auto"]) -> int | Literal["auto"]:
+        if isinstance(repeats, int) and repeats < 1:
             raise ValueError("repeats is a number from 1, or auto")
-        return self
+        return repeats
 
 
 class Workflow(Frozen):
@@ -131,10 +137,13 @@ class Workflow(Frozen):
     gate: GateSettings = GateSettings()
     budgets: Budgets = Budgets()
 
-    @model_validator(mode="after")
-    def _scorer_names_differ(self) -> Workflow:
-        names = [scorer.name for scorer in self.scorers]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"two scorers are called {', '.join(twice)}")
-        return self
+    @field_validator("scorers")
+    @classmethod
+    def _scorer_names_differ(cls, scorers: tuple[ScorerSpec, ...]) -> tuple[ScorerSpec, ...]:
+        names = [scorer.name for scorer in scorers]
+        again = [index for index, name in enumerate(names) if name in names[:index]]
+        if again:
+            twice = ", ".join(sorted({names[index] for index in again}))
+            message = "two scorers are called {names}"
+            raise PydanticCustomError("twice", message, {"names": twice, "at": [(index, "name") for index in again]})
+        return scorers

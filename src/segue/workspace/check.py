@@ -20,9 +20,11 @@ from segue.workspace.bundle_source import BundleReading, read_bundle_source
 from segue.workspace.config import FILE, check_state, read_config
 from segue.workspace.document import Document, clipped, likely_name, listed
 from segue.workspace.known_parts import check_scorers, metrics_of, read_providers
+from segue.workspace.partial import NOTHING, Lost, partial_workflow
 from segue.workspace.plan_file import plan_faults, plan_names
 from segue.workspace.schema_check import check_schema
 from segue.workspace.secrets import find_secrets
+from segue.workspace.simulated_slices import SlicesInUse, check_simulated
 from segue.workspace.suite_file import SUFFIXES, find_suite, suite_names
 from segue.workspace.suite_survey import SuiteSurvey, survey_stored, survey_suite
 from segue.workspace.text_file import Root, entries
@@ -51,7 +53,8 @@ def check_workspace(
     under a name, `None` where it has none. `today` tells what has retired already.
     """
     base = Root(root)
-    providers, faults = _check_config(base, environ)
+    providers, config, faults = _check_config(base, environ)
+    slices = SlicesInUse()
     names = workflow_names(root)
     faults += _check_folders(base, names)
     for name in names:
@@ -66,6 +69,9 @@ def check_workspace(
         )
         checker.check()
         faults += checker.faults
+        slices.note(checker.workflow, checker.lost, [*checker.surveys.values(), *checker.surveys_stored])
+    if names and config is not None:
+        faults += check_simulated(config, slices)
     return sorted(dict.fromkeys(faults), key=_order)
 
 
@@ -87,15 +93,15 @@ def _order(fault: Fault) -> tuple[bool, str, int, str]:
 Providers = Mapping[str, KnownProvider | None]
 
 
-def _check_config(root: Root, environ: Mapping[str, str]) -> tuple[Providers | None, list[Fault]]:
-    """The providers of `segue.yaml`, `None` where it has faults that hide them."""
+def _check_config(root: Root, environ: Mapping[str, str]) -> tuple[Providers | None, Document | None, list[Fault]]:
+    """The providers of `segue.yaml`, `None` where it has faults that hide them; and its document."""
     reading, document = read_config(root)
     faults = list(reading.faults)
     if reading.value is None or document is None:
-        return None, faults
+        return None, document, faults
     faults += check_state(reading.value, document, environ)
     providers, own = read_providers(reading.value, document, environ)
-    return providers, faults + own
+    return providers, document, faults + own
 
 
 def _check_folders(root: Root, names: list[str]) -> Iterator[Fault]:
@@ -125,6 +131,9 @@ class _WorkflowChecker:
     surveys: dict[str, SuiteSurvey] = field(default_factory=dict)
     labels: list[str] = field(default_factory=list)
     default_suite: str = "main"
+    surveys_stored: list[SuiteSurvey] = field(default_factory=list)
+    workflow: Workflow | None = None
+    lost: Lost = NOTHING
 
     def check(self) -> None:
         reading, document = read_workflow(self.root, self.folder.name)
@@ -132,10 +141,19 @@ class _WorkflowChecker:
         if document is not None:
             self.faults += find_secrets(document, by_name=False)
         workflow = reading.value
+        if workflow is None and document is not None:
+            workflow, self.lost = partial_workflow(document)
+        if workflow is not None:
+            workflow = workflow.model_copy(update={"name": self.folder.name})
+        self.workflow = workflow
         self.labels = bundle_labels(self.folder)
         self._read_suites(workflow)
         if workflow is not None and document is not None:
+            before = len(self.faults)
             self._check_workflow(workflow, document)
+            own = self.faults[before:]
+            self.faults[before:] = [fault for fault in own if fault.file != document.file or not self.lost.follows(fault)]
+            self.lost = self.lost.with_scorers((one for one in own if (one.path or "").startswith("scorers")), workflow)
         used: set[Path] = set()
         fallbacks: dict[str, tuple[str, Document]] = {}
         for label in self.labels:
@@ -145,7 +163,7 @@ class _WorkflowChecker:
                 fallbacks[label] = (bundle.names["fallback"], bundle.document)
         self.faults += _circles(fallbacks)
         for name in plan_names(self.folder):
-            self.faults += plan_faults(self.root, self.folder, name, workflow)
+            self.faults += plan_faults(self.root, self.folder, name, workflow, self.lost)
         self.faults += self._strays(used)
 
     def _read_suites(self, workflow: Workflow | None) -> None:
@@ -159,16 +177,14 @@ class _WorkflowChecker:
             self.faults += self.surveys[name].faults
 
     def _check_workflow(self, workflow: Workflow, document: Document) -> None:
-        self.default_suite = workflow.suite
-        self.faults += check_workflow(workflow, document, check_scorers=self.check_scorers, metrics_of=metrics_of)
-        if workflow.suite in self.surveys:
-            self.faults += check_coverage(workflow, document, self.surveys[workflow.suite])
-        elif (rows := self._stored_rows(workflow)) is not None:
-            survey = survey_stored(workflow.suite, rows)
-            self.faults += check_coverage(workflow, document, survey)
-            self._tell_stored_suite(workflow, document, survey)
+        self.faults += check_workflow(
+            workflow, document, check_scorers=self.check_scorers, metrics_of=metrics_of, lost=self.lost
+        )
+        if self.lost.touches("suite"):
+            self.default_suite = ""
         else:
-            self._tell_no_suite(workflow, document)
+            self.default_suite = workflow.suite
+            self._check_suite(workflow, document)
         label = workflow.incumbent
         if label is not None and not self._is_known(label):
             what = f"The incumbent '{clipped(label)}' has no file bundles/{clipped(label)}.yaml."
@@ -180,13 +196,24 @@ class _WorkflowChecker:
             likely = likely_name(label, self.labels)
             self.faults.append(document.fault(("incumbent",), what, fix, likely=likely, severity=severity))
 
+    def _check_suite(self, workflow: Workflow, document: Document) -> None:
+        if workflow.suite in self.surveys:
+            self.faults += check_coverage(workflow, document, self.surveys[workflow.suite])
+        elif (rows := self._stored_rows(workflow)) is not None:
+            survey = survey_stored(workflow.suite, rows)
+            self.surveys_stored.append(survey)
+            self.faults += check_coverage(workflow, document, survey)
+            self._tell_stored_suite(workflow, document, survey)
+        else:
+            self._tell_no_suite(workflow, document)
+
     def _stored_rows(self, workflow: Workflow) -> Iterable[CaseRow] | None:
         return None if self.stored_suite is None else self.stored_suite(self.folder.name, workflow.suite)
 
     def _tell_stored_suite(self, workflow: Workflow, document: Document, survey: SuiteSurvey) -> None:
         """A suite without a file was imported. That is enough to compare; what is not in git, only this store has."""
         shown = clipped(workflow.suite)
-        if not self.labels and workflow.incumbent is not None:
+        if self.lost.touches("incumbent") or (not self.labels and workflow.incumbent is not None):
             return  # fed by imports and set up: there is nothing to do
         what = f"The suite '{shown}' is in the store only ({survey.n_cases:,} cases): there is no file suites/{shown}.jsonl."
         fix = f"Stored results can be compared as they are. To ask models, write its cases to suites/{shown}.jsonl."
@@ -195,6 +222,8 @@ class _WorkflowChecker:
         self.faults.append(document.fault(("suite",), what, fix, severity="warning"))
 
     def _tell_no_suite(self, workflow: Workflow, document: Document) -> None:
+        if not self.labels and self.lost.touches("incumbent"):
+            return
         if not self.labels and workflow.incumbent is not None and self._is_known(workflow.incumbent):
             return  # fed by imports: the suite is in the store, like the incumbent
         shown = clipped(workflow.suite)

@@ -10,16 +10,21 @@ from segue.model import Metric, Workflow
 from segue.model.plan import Plan, PlanGate
 from segue.model.plan_text import days_text
 from segue.workspace.document import Document, ValuePath, clipped, likely_name, listed
+from segue.workspace.partial import NOTHING, Lost
 
 
-def check_plan(plan: Plan, document: Document, workflow: Workflow, metrics: Mapping[str, Metric]) -> Iterator[Fault]:
-    """Every fault of a plan whose form is right."""
+def check_plan(
+    plan: Plan, document: Document, workflow: Workflow, metrics: Mapping[str, Metric], lost: Lost = NOTHING
+) -> Iterator[Fault]:
+    """Every fault of a plan whose form is right. `lost` is what faults hide of the workflow."""
+    knows_slices = ("slices",) not in lost.paths
     for index, gate in enumerate(plan.gates):
-        yield from _check_gate(gate, document, ("gates", index), metrics)
-        for place, name in enumerate(gate.only):
+        if not (gate.source != "outcome" and lost.may_measure(gate.metric)):
+            yield from _check_gate(gate, document, ("gates", index), metrics)
+        for place, name in enumerate(gate.only if knows_slices else ()):
             yield from _check_slice(workflow, document, ("gates", index, "only", place), name)
     yield from _check_twice(plan, document)
-    for name in plan.slices:
+    for name in plan.slices if knows_slices else ():
         yield from _check_slice(workflow, document, ("slices", name), name)
     yield from _check_shares(plan, document)
     yield from _check_segments(plan, document)

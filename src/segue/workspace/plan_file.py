@@ -10,6 +10,7 @@ from segue.model import Workflow
 from segue.model.plan import Plan
 from segue.workspace.document import Document, Reading, clipped
 from segue.workspace.known_parts import metrics_of
+from segue.workspace.partial import NOTHING, Lost
 from segue.workspace.plan_check import check_plan
 from segue.workspace.secrets import find_secrets
 from segue.workspace.shape import parse
@@ -74,8 +75,11 @@ def find_plan(workspace: Workspace, ref: str) -> tuple[str, str]:
     raise NotFoundError.naming("plan", clipped(ref), names, fix=fix)
 
 
-def plan_faults(root: Root, folder: Path, name: str, workflow: Workflow | None) -> Iterator[Fault]:
-    """Everything that is wrong with a plan; of its form alone where the workflow cannot be read."""
+def plan_faults(root: Root, folder: Path, name: str, workflow: Workflow | None, lost: Lost = NOTHING) -> Iterator[Fault]:
+    """Everything that is wrong with a plan; of its form alone where the workflow cannot be read.
+
+    `lost` is what faults hide of the workflow, its scorers' own among them.
+    """
     reading, document = read_plan(root, folder, name)
     yield from reading.faults
     if document is None:
@@ -83,4 +87,4 @@ def plan_faults(root: Root, folder: Path, name: str, workflow: Workflow | None) 
     yield from find_secrets(document, by_name=False)
     if reading.value is not None and workflow is not None:
         metrics = {metric.name: metric for metric in metrics_of(workflow)}
-        yield from check_plan(reading.value, document, workflow, metrics)
+        yield from check_plan(reading.value, document, workflow, metrics, lost)

@@ -8,7 +8,8 @@ a secret or a user's words.
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import orjson
@@ -54,9 +55,35 @@ def parse_json(model: type[M], raw: bytes, document: Document, *, given: tuple[s
 def faults_of(model: type[BaseModel], error: ValidationError, document: Document, given: tuple[str, ...]) -> list[Fault]:
     """Pydantic's complaints as faults at their places, one per place."""
     by_path: dict[ValuePath, list[ErrorDetails]] = {}
-    for detail in _best_branches(error.errors(include_url=False), document.value):
+    for detail in _details(error, document.value):
         by_path.setdefault(_real_path(detail, document.value), []).append(detail)
     return [_fault(model, path, details, document, given) for path, details in by_path.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Where pydantic objects, and the name of its objection."""
+
+    path: ValuePath
+    kind: str
+
+
+def complaints(error: ValidationError, value: Json) -> list[Complaint]:
+    """Pydantic's complaints of `value`, one per place."""
+    found = {_real_path(detail, value): detail["type"] for detail in _details(error, value)}
+    return [Complaint(path, kind) for path, kind in found.items()]
+
+
+def _details(error: ValidationError, value: Json) -> Iterator[ErrorDetails]:
+    """The complaints its author can use. One that names several entries of a list (`at`) is one for each of them."""
+    for detail in _best_branches(error.errors(include_url=False), value):
+        if detail["type"] in ("undeclared", "twice"):
+            for entry in detail.get("ctx", {})["at"]:
+                one = detail.copy()
+                one["loc"] = (*detail["loc"], *entry)
+                yield one
+        else:
+            yield detail
 
 
 def _real_path(detail: ErrorDetails, value: Json) -> ValuePath:
@@ -165,6 +192,9 @@ def _fault(
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
         bound = f"{float(context[key]):g}"
+        written = document.at(path)
+        if kind == "less_than_equal" and bound == "1" and isinstance(written, int | float) and 1 < written <= 100:
+            return _points_for_share(path, name, written, document)
         what = f"{name} is {_shown(document.at(path))}; it has to be {words} {bound}."
         return document.fault(path, what, f"Write a number {words} {bound}.")
     if kind in ("string_too_short", "too_short"):
@@ -178,10 +208,32 @@ def _fault(
         )
     if kind == "json_invalid":
         return document.fault(path, *_NO_JSON)
+    if kind == "undeclared":
+        return _undeclared(path, document)
+    if kind == "twice":
+        what = f"A scorer before this one is called '{clipped(str(document.at(path)))}', too."
+        return document.fault(path, what, "Rename one of the two.")
     if kind == "value_error":
         what = str(context.get("error", detail["msg"]))
         return document.fault(path, what[:1].upper() + what[1:] + ".", f"Correct {_lower(name)}.")
     return document.fault(path, f"{name} is not what it has to be: {detail['msg']}.", "Compare it with docs/workspace.md.")
+
+
+def _points_for_share(path: ValuePath, name: str, written: float, document: Document) -> Fault:
+    """A share written as points or percent, which is how people speak of both."""
+    is_margin = any("margin" in str(step) for step in path)
+    rule = "margins are shares" if is_margin else "it is a share from 0 to 1"
+    meant, unit = f"{written / 100:g}", "points" if is_margin else "%"
+    what = f"{name} is {_shown(written)}; it has to be at most 1: {rule}; {meant} is {written:g} {unit}."
+    return document.fault(path, what, "Write a number at most 1.", likely=meant)
+
+
+def _undeclared(path: ValuePath, document: Document) -> Fault:
+    """An entry of `critical` that is not among its slice's `values`."""
+    written, values = str(document.at(path)), document.at((*path[:-2], "values"))
+    declared = [one for one in values if isinstance(one, str)] if isinstance(values, list) else []
+    what = f"'{clipped(str(path[-2]))}' names '{clipped(written)}', which `values` does not list."
+    return document.fault(path, what, f"Values: {listed(declared)}.", likely=likely_name(written, declared))
 
 
 def _named(path: ValuePath) -> str:

@@ -9,6 +9,7 @@ from typing import get_args
 from segue.errors import Fault
 from segue.model import CaseKind, Metric, Workflow
 from segue.workspace.document import Document, ValuePath, clipped, likely_name, listed, read_path
+from segue.workspace.partial import NOTHING, STAND_IN, Lost
 from segue.workspace.suite_survey import SuiteSurvey
 
 CheckScorers = Callable[[Workflow], list[Fault]]
@@ -22,57 +23,74 @@ CASE_KINDS = get_args(CaseKind)
 
 
 def check_workflow(
-    workflow: Workflow, document: Document, *, check_scorers: CheckScorers, metrics_of: MetricsOf
+    workflow: Workflow, document: Document, *, check_scorers: CheckScorers, metrics_of: MetricsOf, lost: Lost = NOTHING
 ) -> Iterator[Fault]:
-    """Everything that can be said of `workflow.yaml` without looking at bundles and suites."""
+    """Everything that can be said of `workflow.yaml` without looking at bundles and suites.
+
+    `lost` is what the form's faults hide of it. No fault comes from another one: a metric is unknown only if no scorer with
+    faults could give it.
+    """
     own = check_scorers(workflow)
     for fault in own:
         place = read_path(fault.path or "scorers")
         yield document.fault(place, fault.what, fault.fix, likely=fault.likely, severity=fault.severity)
-    has_all_metrics = not any(fault.severity == "error" for fault in own)
-    units = {metric.name: metric for metric in metrics_of(workflow)}
+    lost = lost.with_scorers(own, workflow)
+    units = {metric.name: metric for metric in metrics_of(workflow) if not metric.name.startswith(STAND_IN)}
     for name in workflow.slices:
         if name in RESERVED_SLICES or "=" in name:
             what = f"'{clipped(name)}' cannot be the name of a slice."
             yield document.fault(
                 ("slices", name), what, f"Rename it: '=' and the words {listed(RESERVED_SLICES)} mean something else."
             )
-    if not workflow.scorers:
+    if not workflow.scorers and not lost.touches("scorers"):
         what = "The workflow has no scorers: nothing would be measured."
         yield document.fault((), what, "Add `scorers:`, for example `- {name: correct, type: exact}`.", severity="warning")
-    elif not workflow.gate.primary:
+    elif not workflow.gate.primary and not (lost.touches("scorers") or lost.touches("gate", "primary")):
         bounded = _that_can_gate(workflow, units)
         known = f" Metrics: {listed(bounded)}." if bounded else ""
         yield document.fault(
             ("gate",), "The gate has no primary metric: it could not decide.", f"Add `primary: [NAME]` to `gate`.{known}"
         )
-    if has_all_metrics:
-        yield from _check_gate(workflow, document, units)
+    yield from _check_gated(workflow, document, units, lost)
+    yield from _check_margins(workflow, document, units, lost)
 
 
-def _check_gate(workflow: Workflow, document: Document, metrics: Mapping[str, Metric]) -> Iterator[Fault]:
+def _check_gated(workflow: Workflow, document: Document, metrics: Mapping[str, Metric], lost: Lost) -> Iterator[Fault]:
     bounded = _that_can_gate(workflow, metrics)
+    named = [*bounded, *sorted(lost.scorers - set(metrics))]
     for key, names in (("primary", workflow.gate.primary), ("guardrails", workflow.gate.guardrails)):
         for index, name in enumerate(names):
             if name not in metrics:
+                if lost.may_measure(name):
+                    continue
                 what = f"No scorer gives the metric '{clipped(name)}'."
-                fix = f"Metrics of the scorers: {listed(bounded) or 'none'}."
-                yield document.fault(("gate", key, index), what, fix, likely=likely_name(name, metrics))
+                fix = f"Metrics of the scorers: {listed(named) or 'none'}."
+                yield document.fault(("gate", key, index), what, fix, likely=likely_name(name, {*metrics, *named}))
             elif not metrics[name].is_bounded:
                 what = f"'{name}' is measured in {metrics[name].unit}, and only metrics from 0 to 1 can gate."
                 yield document.fault(("gate", key, index), what, _instead(metrics[name], bounded))
             if key == "guardrails" and name in workflow.gate.primary:
                 what = f"'{clipped(name)}' is a primary metric and a guardrail."
                 yield document.fault(("gate", key, index), what, "Keep it in one of the two.", severity="warning")
+
+
+def _check_margins(workflow: Workflow, document: Document, metrics: Mapping[str, Metric], lost: Lost) -> Iterator[Fault]:
+    bounded = [*_that_can_gate(workflow, metrics), *sorted(lost.scorers - set(metrics))]
+    gated = (*workflow.gate.primary, *workflow.gate.guardrails)
+    # A name among the gated that is told to be wrong may be meant for the metric that has the margin.
+    is_gate_known = not (lost.touches("gate", "primary") or lost.touches("gate", "guardrails")) and set(gated) <= set(metrics)
     for name in workflow.gate.margins:
         at = ("gate", "margins", name)
         if "=" in name:
-            yield from _check_slice_name(workflow, document, at, name)
+            if ("slices",) not in lost.paths or name.partition("=")[0] in RESERVED_SLICES:
+                yield from _check_slice_name(workflow, document, at, name)
         elif name not in metrics:
+            if lost.may_measure(name) or ("slices",) in lost.paths:
+                continue
             known = [*bounded, *(f"{key}={value}" for key, spec in workflow.slices.items() for value in spec.values)]
             what = f"'{clipped(name)}' is neither a metric nor a slice."
             yield document.fault(at, what, f"Name a metric or a slice: {listed(known)}.", likely=likely_name(name, known))
-        elif name not in (*workflow.gate.primary, *workflow.gate.guardrails):
+        elif is_gate_known and name not in gated:
             what = f"'{name}' has a margin and gates nothing, so the margin has no effect."
             fix = "Name it under `primary` or `guardrails`, or delete the margin."
             yield document.fault(at, what, fix, severity="warning")
@@ -128,7 +146,7 @@ def check_slices(workflow: Workflow, document: Document, survey: SuiteSurvey) ->
     for key in workflow.gate.margins:
         name, equals, value = key.partition("=")
         # Where values are declared, another one is an error already, and an idle one is told above.
-        is_open = name == "task" or (name in workflow.slices and not workflow.slices[name].values)
+        is_open = not workflow.slices[name].values if name in workflow.slices else name == "task"
         if equals and is_open and not survey.slices[(name, value)]:
             what = f"No case in {survey.file} has '{clipped(key)}', so its margin has no effect."
             likely = _likely_pair(name, value, survey)
