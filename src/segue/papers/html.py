@@ -6,14 +6,9 @@ error, and the page forbids itself everything but its own style and script by a 
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import hashlib
 from collections.abc import Sequence
-from functools import lru_cache
-from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from segue.gates.findings import Finding
@@ -40,6 +35,7 @@ from segue.papers.page_standing import (
 from segue.papers.printable import printable_line, printable_name
 from segue.papers.readable import readable
 from segue.papers.scale import place_text
+from segue.papers.templating import asset, environment, policy_digest
 from segue.papers.ties import tie
 
 TEMPLATE = "report.html.j2"
@@ -50,38 +46,18 @@ def render_html(report: Report, flips: Sequence[FlipView] = ()) -> str:
     """The page as text (write it as UTF-8). `flips` come in the order they are to be read, the most telling first."""
     page = build_page(report, flips)
     context = {field.name: getattr(page, field.name) for field in dataclasses.fields(page)}
-    style, script = _asset("report.css"), _asset("report.js")
+    style, script = asset("report.css"), asset("report.js")
     return (
-        _environment()
+        environment()
         .get_template(TEMPLATE)
         .render(
             **context,
             style=Markup(style),  # noqa: S704  our own file, and its digest is what the page's policy allows
             script=Markup(script),  # noqa: S704  as above
-            style_digest=_policy_digest(style),
-            script_digest=_policy_digest(script),
+            style_digest=policy_digest(style),
+            script_digest=policy_digest(script),
         )
     )
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("segue.papers", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _asset(name: str) -> str:
-    return files("segue.papers").joinpath("templates", name).read_text(encoding="utf-8").strip()
-
-
-def _policy_digest(text: str) -> str:
-    """The source expression that allows exactly this inline text."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def build_page(report: Report, flips: Sequence[FlipView] = ()) -> Page:

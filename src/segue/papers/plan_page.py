@@ -5,17 +5,13 @@ Names in it come from files of the workspace and from the command line, and are 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from segue.papers.plan_figures import chance, days, rows_of_scenarios, rows_of_steps
 from segue.papers.printable import printable_line, printable_name
+from segue.papers.templating import asset, environment, policy_digest
 from segue.simulation import ScenarioResult, Simulation
 from segue.simulation.blindness import Sight
 
@@ -58,11 +54,11 @@ class Gauge:
 
 def render_plan(found: Simulation) -> str:
     """The page as text (write it as UTF-8)."""
-    style = files("segue.papers").joinpath("templates", "plan.css").read_text(encoding="utf-8").strip()
+    style = asset("plan.css")
     scenario_head, scenario_rows = rows_of_scenarios(found)
     step_head, step_rows = rows_of_steps(found)
     return (
-        _environment()
+        environment()
         .get_template("plan.html.j2")
         .render(
             title=f"Plan {printable_name(found.plan)}",
@@ -82,19 +78,8 @@ def render_plan(found: Simulation) -> str:
             width=f"{WIDTH:g}",
             height=f"{HEIGHT:g}",
             style=Markup(style),  # noqa: S704  our own file, and its digest is what the page's policy allows
-            style_digest=f"sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}",
+            style_digest=policy_digest(style),
         )
-    )
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("segue.papers", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )
 
 

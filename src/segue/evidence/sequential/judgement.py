@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil, inf, log
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from segue.evidence.sequential.grid import Grid, Rule
 from segue.evidence.sequential.null import Null
 from segue.evidence.sequential.sequences import Interval
 from segue.evidence.sequential.verdicts import WORST_FIRST, Evidence, Guards, Judgement, Limit, Settlement, Verdict
-from segue.evidence.sequential.wald import growth_rates
+from segue.evidence.sequential.wald import growth_rates, whole_outcomes
 
 Totals = Mapping[tuple[str, str], tuple[CellStats, CellStats]]
 """By metric and slice: all of the incumbent's and of the candidate's cells so far, added up."""
@@ -172,7 +172,7 @@ def _settlements(
 
 
 def _settle(look: Look, rule: Rule, name: str, harmful: bool, needed: float) -> Settlement:
-    more = None if needed == inf else ceil(needed)
+    more = whole_outcomes(needed)
     daily = look.per_day.get((rule.metric, name))
     return Settlement("harm" if harmful else "safe", more, None if more is None or not daily else more / daily)
 
