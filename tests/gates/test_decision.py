@@ -86,6 +86,30 @@ def test_holds_when_too_many_cases_cannot_be_compared() -> None:
     assert (outcome, codes) == ("hold", ["unusable", "slice-unusable"])
 
 
+@pytest.mark.parametrize("arm", ["incumbent", "candidate"])
+def test_an_arm_that_answered_nothing_is_the_one_reason(arm: str) -> None:
+    """Every slice and metric would say it again, and none of it more."""
+    tally = a_tally({})
+    for where in ("lang=de", "lang=en"):
+        for _ in range(150):
+            silent, spoke = [a_run(None, failed=True)], [a_run(1.0)]
+            old, new = (silent, spoke) if arm == "incumbent" else (spoke, silent)
+            tally.add(task="reply", kind="representative", slices=(where,), applicable=None, cluster=None, old=old, new=new)
+    findings = tuple(findings_of(tally, SETTINGS, ("lang=de",)).values())
+    outcome, reasons = decide(findings, settings=SETTINGS, by_task=tally.by_task, critical=["lang=de"])
+    assert (outcome, [one.code for one in reasons]) == ("hold", [f"{arm}-silent"])
+    assert f"The {arm} answered none of 300 cases (300 errored)" in reasons[0].sentence
+
+
+def test_an_arm_with_one_answer_is_no_silent_one() -> None:
+    """Then there is something to compare, and the usual reasons say how little."""
+    tally = a_tally({"lang=de": (1, 0, 0, 0)})
+    for _ in range(150):
+        add(tally, 1.0, None, where="lang=de")
+    _, codes = outcome_of(tally)
+    assert "candidate-loses-cases" in codes
+
+
 def test_holds_when_a_task_has_fewer_cases_than_asked() -> None:
     """The default asks for a hundred a task."""
     tally = a_tally({"lang=de": GOOD})

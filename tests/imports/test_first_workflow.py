@@ -58,7 +58,8 @@ PART: list[object] = [1, 0]
         ({"authors": ALL, "rule:x": ALL}, "rule_x", "a rule's before one that nobody has vouched for"),
         ({"human:few": PART, "rule:x": ALL}, "rule_x", "the others a part of them"),
         ({"human:few": PART, "judge:a": ALL}, "human_few", "judge:a may gate only once calibrated"),
-        ({"aaa": ALL, "bbb": ALL}, "aaa", "the first by name"),
+        ({"aaa": ALL, "bbb": ALL}, "aaa,bbb", "nothing says which of them counts, so a loss by either stops"),
+        ({"aaa": ALL, "bbb": ALL, "judge:c": ALL}, "aaa,bbb", "judge:c may gate only once calibrated"),
         ({"aaa": PART, "bbb": [1, 0, 1]}, "bbb", "it labelled the most outputs"),
         ({"only": ALL}, "only", "only is the only labeler"),
         ({"judge:a": ALL, "judge:b": ALL}, "judge_a", "Only judges labelled these outputs (judge:a, judge:b)"),
@@ -70,7 +71,7 @@ def test_the_gate_reads_the_labeler_to_be_trusted_most(
 ) -> None:
     """Never the first one by accident; and the file says why, as the command does."""
     first = begun(imported(tmp_path / "d", labels))
-    assert YAML(typ="safe").load(first.text)["gate"]["primary"] == [primary]
+    assert YAML(typ="safe").load(first.text)["gate"]["primary"] == primary.split(",")
     assert why in first.remarks[0]
     assert why in " ".join(line.strip(" #") for line in first.text.splitlines())
 

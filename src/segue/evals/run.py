@@ -99,7 +99,7 @@ class Runner:
         self.progress.stopped = None
         self._purse.budget_microusd = limits.budget_microusd
         source = _Source(calls)
-        writer = _Writer(self._store, self._write)
+        writer = _Writer(self._write, most_waiting=max(1, self._concurrency // 2))
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="segue-begin") as pool:
             begun = _Begun(source, self._store, self._run, pool, self._concurrency)
             writer.start()
@@ -108,6 +108,7 @@ class Runner:
                     for _ in range(max(1, self._concurrency)):
                         group.create_task(self._work(begun, writer, limits))
             finally:
+                begun.abandon()
                 await asyncio.get_running_loop().run_in_executor(None, writer.close)
         if writer.error is not None:
             raise writer.error
@@ -145,6 +146,7 @@ class Runner:
                 self.progress.in_flight -= 1
         finally:
             self._purse.settle(call.arm, outcome)
+        self._failures_in_a_row = self._failures_in_a_row + 1 if outcome.failure is not None else 0
         await writer.put(call, exchange_of(call, outcome, at=self._now()))
 
     def _must_stop(self, limits: Limits) -> str | None:
@@ -182,9 +184,6 @@ class Runner:
         progress.done += 1
         if exchange.failure is not None:
             progress.failed += 1
-            self._failures_in_a_row += 1
-        else:
-            self._failures_in_a_row = 0
         if exchange.cost_microusd is not None:
             progress.cost_microusd += exchange.cost_microusd
         elif exchange.reply is not None:
@@ -229,21 +228,34 @@ class _Source:
 
 
 class _Begun:
-    """Calls that are noted as begun, a small batch ahead, so that the note costs one write for many."""
+    """Calls that are noted as begun, a small batch ahead, so that the note costs one write for many.
+
+    The next batch is noted while the last one is handed out: a call that may go out never waits for the store.
+    """
 
     def __init__(self, source: _Source, store: Store, run: str, pool: ThreadPoolExecutor, ahead: int) -> None:
         self._source, self._store, self._run, self._pool = source, store, run, pool
         self._size = max(1, min(BATCH, ahead // 2))
         self._ready: list[Call] = []
+        self._next: asyncio.Future[list[Call]] | None = None
         self._lock = asyncio.Lock()
 
     async def take(self) -> Call | None:
         async with self._lock:
             if not self._ready:
-                loop = asyncio.get_running_loop()
-                self._ready = await loop.run_in_executor(self._pool, self._fill)
+                self._ready = await (self._next or self._ahead())
                 self._ready.reverse()
+                self._next = self._ahead() if self._ready else None
             return self._ready.pop() if self._ready else None
+
+    def abandon(self) -> None:
+        """No further call is taken: what the next batch meets is nobody's concern."""
+        if self._next is not None:
+            self._next.add_done_callback(lambda batch: batch.cancelled() or batch.exception())
+            self._next = None
+
+    def _ahead(self) -> asyncio.Future[list[Call]]:
+        return asyncio.get_running_loop().run_in_executor(self._pool, self._fill)
 
     def _fill(self) -> list[Call]:
         batch = self._source.take(self._size)
@@ -253,12 +265,16 @@ class _Begun:
 
 
 class _Writer:
-    """One thread that writes finished calls, as many at once as are waiting; `put` returns when the call is durable."""
+    """One thread that writes finished calls, as many at once as are waiting.
 
-    def __init__(self, store: Store, write: Callable[[Sequence[tuple[Call, Exchange]]], None]) -> None:
-        self._store = store
+    `put` returns at once while at most `most_waiting` calls are not durable yet, so that no call waits for the disk; beyond
+    that it waits, so that a slow disk slows the asking down and little is lost with the process.
+    """
+
+    def __init__(self, write: Callable[[Sequence[tuple[Call, Exchange]]], None], *, most_waiting: int) -> None:
         self._write = write
-        self._queue: SimpleQueue[tuple[Call, Exchange, asyncio.Future[None]] | None] = SimpleQueue()
+        self._room = asyncio.Semaphore(most_waiting)
+        self._queue: SimpleQueue[tuple[Call, Exchange] | None] = SimpleQueue()
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="segue-write")
         self.error: BaseException | None = None
 
@@ -266,9 +282,9 @@ class _Writer:
         self._done = self._pool.submit(self._serve, asyncio.get_running_loop())
 
     async def put(self, call: Call, exchange: Exchange) -> None:
-        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.put((call, exchange, durable))
-        await durable
+        # First into the queue: a call that is cancelled while it waits for room has been paid for, and is written all the same.
+        self._queue.put((call, exchange))
+        await self._room.acquire()
 
     def close(self) -> None:
         self._queue.put(None)
@@ -290,18 +306,16 @@ class _Writer:
                 batch.append(following)
             try:
                 if self.error is None:
-                    self._write([(call, exchange) for call, exchange, _ in batch])
+                    self._write(batch)
             except BaseException as error:
                 self.error = error
-            loop.call_soon_threadsafe(_resolve, [durable for _, _, durable in batch])
+            loop.call_soon_threadsafe(self._make_room, len(batch))
             if last:
                 return
 
-
-def _resolve(waiting: Iterable[asyncio.Future[None]]) -> None:
-    for durable in waiting:
-        if not durable.done():
-            durable.set_result(None)
+    def _make_room(self, calls: int) -> None:
+        for _ in range(calls):
+            self._room.release()
 
 
 class _Flips:

@@ -8,6 +8,7 @@
 | a metric rose because outputs stopped parsing or answering | caution |
 | a confidence tells less about being right than it did | caution |
 | a judge's own errors leave a loss beyond the margin open | hold |
+| an arm answered no case at all | hold, and nothing else is said: there is nothing to compare |
 | nearly all outputs give one and the same answer, and did not before | caution |
 | too many cases errored, unscored or missing | hold |
 | fewer cases than `min_cases` in a task | hold |
@@ -56,6 +57,8 @@ def decide(
     """Apply the table to the gated findings; reasons come worst first. `only` is what was chosen of the suite, if not all."""
     refused = {one.metric for one in judges if not one.may_gate}
     gated = [one for one in findings if one.metric in (*settings.primary, *settings.guardrails)]
+    if silent := _silent(gated):
+        return "hold", silent
     of_findings: list[Reason] = []
     for finding in gated:
         if finding.metric not in refused:
@@ -82,6 +85,21 @@ def _nothing_to_judge(gated: Sequence[Finding], by_task: Mapping[str, int]) -> I
     elif not gated:
         told = "No metric gates this workflow, so nothing was judged."
         yield Reason("hold", "nothing-gated", told, "Name one in gate.primary of workflow.yaml.")
+
+
+def _silent(gated: Sequence[Finding]) -> tuple[Reason, ...]:
+    """An arm without a single answer: the one thing to know, where every metric and slice would say it again."""
+    totals = [one for one in gated if one.is_total and one.n_applicable]
+    reasons = []
+    for name in ("incumbent", "candidate"):
+        arms = [(one.n_applicable, one.old_unusable if name == "incumbent" else one.new_unusable) for one in totals]
+        if arms and all(arm.missing + arm.errored == n for n, arm in arms):
+            n, arm = max(arms, key=lambda one: one[0])
+            parts = [f"{count:,} {what}" for what, count in (("errored", arm.errored), ("were not asked", arm.missing)) if count]
+            told = f"The {name} answered none of {n:,} cases ({', '.join(parts)}), so there is nothing to compare."
+            step = "Mend what the calls failed of, and run the eval again: what the other bundle answered is kept."
+            reasons.append(Reason("hold", f"{name}-silent", told, step))
+    return tuple(reasons)
 
 
 def _refused(judges: Sequence[JudgeStanding], settings: GateSettings) -> Iterable[Reason]:

@@ -25,6 +25,8 @@ from segue.gates.tally import TOTAL, Cell, Tally, Unusable
 from segue.gates.verdict import SliceVerdict
 from segue.model import GateSettings
 
+FEWEST_SEEN = 10
+"""Of fewer cases their own spread says too little to tell how many more are needed: the usual one is assumed."""
 FEWEST_RERUN = 5
 """From this many re-run flips on, a drop most of whose flips did not hold is not called worse."""
 ROUNDING = 1e-9
@@ -298,12 +300,12 @@ def _rate(sample: PairedSample, mean: float) -> Rate:
 def _needed(sample: PairedSample, gain: float | None, margin: float, alpha: float, alpha_worse: float) -> int | None:
     """Cases in all that would settle it, at 80 % power (`cases_to_decide`); `None` where no number can be given.
 
-    A margin of zero can never be shown to hold. Without a case, or without churn, the spread is assumed: 15 % of the cases
-    change sides, or one pseudo-case does.
+    A margin of zero can never be shown to hold. With hardly a case the spread is assumed: 15 % of them change sides. With more,
+    one pseudo-case does, so that none without churn is taken for none at all.
     """
     if margin <= 0:
         return None
-    if gain is None:
+    if gain is None or sample.n_cases < FEWEST_SEEN:
         return cases_to_settle(ASSUMED_CHURN, margin, alpha=alpha)
     pseudo = sample.n_cases / sample.n_blocks
     residual = (sample.new - sample.old) - sample.cases * sample.difference

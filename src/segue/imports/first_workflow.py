@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 
@@ -36,7 +36,7 @@ class FirstWorkflow:
 
 def first_workflow(workflow: str, suite: str, summary: ImportSummary) -> FirstWorkflow:
     """A workflow that reads all labels of an import, and gates on the labeler to be trusted most."""
-    ranked = sorted(summary.labelers, key=lambda one: _rank(one, summary))
+    ranked = sorted(summary.labelers, key=lambda one: (_rank(one, summary), one.labeler))
     lines = [f"description: Imported results of {workflow}."]
     lines += [f"suite: {json.dumps(suite)}"] if suite != "main" else []
     lines.append("scorers:")
@@ -54,27 +54,35 @@ def first_workflow(workflow: str, suite: str, summary: ImportSummary) -> FirstWo
         ]
         remark = "No labels came along: it compares outputs with the references, word by word. Choose a scorer that fits."
         return FirstWorkflow("\n".join([*lines, ""]), (remark,))
-    chosen = ranked[0]
-    why = _why(ranked, summary)
+    tied = [one for one in ranked if _rank(one, summary) == _rank(ranked[0], summary)]
+    chosen = ranked[:1] if ranked[0].role == "judge" else tied
+    why = _why(ranked, chosen, summary)
+    primary = ", ".join(names[one.labeler] for one in chosen)
     lines += ["gate:", *wrap(why, 110, initial_indent="  # ", subsequent_indent="  # ", break_long_words=False)]
-    lines += [f"  primary: [{names[chosen.labeler]}]", ""]
-    remarks = [f"It gates on {names[chosen.labeler]}. {why}"]
-    if bare := [one.release for one in summary.releases if not one.labels.get(chosen.labeler)]:
-        remarks.append(f"{chosen.labeler} labelled no output of {', '.join(bare)}: by this labeler it cannot be compared.")
-    if words := _plain_words(chosen):
-        read = ", ".join(f"'{word}' as {value:g}" for word, value in words.items())
-        remarks.append(f"The labels of {chosen.labeler} are words: {read}. Correct the map where they mean something else.")
-    elif not _values(chosen):
-        known = ", ".join(json.dumps(value, ensure_ascii=False) for value in chosen.values) + (", …" if chosen.has_more else "")
-        remarks.append(f"The labels of {chosen.labeler} are words ({known}): say in the file what each is worth, under map.")
+    lines += [f"  primary: [{primary}]", ""]
+    remarks = [f"It gates on {primary.replace(', ', ' and ')}. {why}"]
+    for one in chosen:
+        remarks += _remarks(one, summary)
     return FirstWorkflow("\n".join(lines), tuple(remarks))
 
 
-def _rank(one: LabelerSummary, summary: ImportSummary) -> tuple[bool, bool, int, bool, int, str]:
+def _remarks(chosen: LabelerSummary, summary: ImportSummary) -> Iterator[str]:
+    """What is left to decide of a labeler that the gate reads."""
+    if bare := [one.release for one in summary.releases if not one.labels.get(chosen.labeler)]:
+        yield f"{chosen.labeler} labelled no output of {', '.join(bare)}: by this labeler it cannot be compared."
+    if words := _plain_words(chosen):
+        read = ", ".join(f"'{word}' as {value:g}" for word, value in words.items())
+        yield f"The labels of {chosen.labeler} are words: {read}. Correct the map where they mean something else."
+    elif not _values(chosen):
+        known = ", ".join(json.dumps(value, ensure_ascii=False) for value in chosen.values) + (", …" if chosen.has_more else "")
+        yield f"The labels of {chosen.labeler} are words ({known}): say in the file what each is worth, under map."
+
+
+def _rank(one: LabelerSummary, summary: ImportSummary) -> tuple[bool, bool, int, bool, int]:
     """A judge comes last, since it may not gate before it is calibrated; then whoever labelled all outputs, people first."""
     count = sum(release.labels.get(one.labeler, 0) for release in summary.releases)
     is_final = one.labeler.lower().endswith("final")
-    return one.role == "judge", not _labelled_all(one, summary), _RANKS[one.role], not is_final, -count, one.labeler
+    return one.role == "judge", not _labelled_all(one, summary), _RANKS[one.role], not is_final, -count
 
 
 _RANK_WORDS = (
@@ -83,7 +91,6 @@ _RANK_WORDS = (
     "people's word comes before a rule's, and a rule's before one that nobody has vouched for",
     "by its name it is the final word",
     "it labelled the most outputs",
-    "it is the first by name, and the others are worth as much",
 )
 """Why a labeler comes before the next one, by the place of the rank in which they differ first."""
 
@@ -96,8 +103,8 @@ def _labelled_all(one: LabelerSummary, summary: ImportSummary) -> bool:
     )
 
 
-def _why(ranked: Sequence[LabelerSummary], summary: ImportSummary) -> str:
-    """Why the gate reads the first of these labelers and none of the others."""
+def _why(ranked: Sequence[LabelerSummary], tied: Sequence[LabelerSummary], summary: ImportSummary) -> str:
+    """Why the gate reads the first of these labelers, with those `tied` with it, and none of the others."""
     chosen = ranked[0]
     who = f" ({_WORDS[chosen.role]})" if chosen.role is not None else ""
     if chosen.role == "judge":
@@ -108,14 +115,17 @@ def _why(ranked: Sequence[LabelerSummary], summary: ImportSummary) -> str:
         )
     if len(ranked) == 1:
         return f"{chosen.labeler}{who} is the only labeler."
-    rest = [one for one in ranked[1:] if one.role != "judge"]
-    reasons = []
+    rest = [one for one in ranked[len(tied) :] if one.role != "judge"]
+    reasons = ["nothing says which of them counts, so a loss by either stops; take out what does not"] if len(tied) > 1 else []
     if rest:
         mine, next_best = _rank(chosen, summary), _rank(rest[0], summary)
         place = next(index for index, (one, other) in enumerate(zip(mine, next_best, strict=True)) if one != other)
         reasons.append(_RANK_WORDS[place])
     if judges := [one.labeler for one in ranked if one.role == "judge"]:
         reasons.append(f"{' and '.join(judges)} may gate only once calibrated against people (docs/judges.md)")
+    if len(tied) > 1:
+        together = " and ".join(one.labeler for one in tied)
+        return f"Of {len(ranked)} labelers {together}{who} decide: {'; '.join(reasons)}."
     return f"Of {len(ranked)} labelers {chosen.labeler}{who} decides: {'; '.join(reasons)}."
 
 
