@@ -95,7 +95,7 @@ def _silent(gated: Sequence[Finding]) -> tuple[Reason, ...]:
         arms = [(one.n_applicable, one.old_unusable if name == "incumbent" else one.new_unusable) for one in totals]
         if arms and all(arm.missing + arm.errored == n for n, arm in arms):
             n, arm = max(arms, key=lambda one: one[0])
-            parts = [f"{count:,} {what}" for what, count in (("errored", arm.errored), ("were not asked", arm.missing)) if count]
+            parts = [f"{count:,} {what}" for what, count in (("errored", arm.errored), ("not asked", arm.missing)) if count]
             told = f"The {name} answered none of {n:,} cases ({', '.join(parts)}), so there is nothing to compare."
             step = "Mend what the calls failed of, and run the eval again: what the other bundle answered is kept."
             reasons.append(Reason("hold", f"{name}-silent", told, step))

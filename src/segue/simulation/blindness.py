@@ -100,7 +100,7 @@ class _Cell:
         setting, stream, step = self.setting, self.stream, self.setting.steps[place]
         asked = [self.asked_by(index, place) for index in range(place + 1)]
         shares = [one.share for one in setting.steps[: place + 1]]
-        alpha = setting.plan.alpha
+        alpha = setting.canary_alpha
         weight = max(float(setting.weights[self.row, self.cell]), 1e-12)
         safe = [(n, self.growth(MARGINS, share)) for n, share in zip(asked, shares, strict=True)]
         back = (self.gate.rule.rollback,)

@@ -134,7 +134,7 @@ class Canary:
         cycle = setting.plan.cycle
         due = (elapsed >= hold - _EPS) & (np.mod(elapsed + _EPS, cycle) < self.hours / 24)
         self._bet(state, close=due | state.waiting.ends_step())
-        alpha = setting.plan.alpha
+        alpha = setting.canary_alpha
         back = np.asarray(rejects(state.watch.union(state.watch.rollback_log_e), alpha), bool)
         held = np.asarray(rejects(state.watch.union(state.watch.hold_log_e), alpha), bool)
         state.held = np.where(np.isnan(state.held) & held, now, state.held)
@@ -183,7 +183,7 @@ class Canary:
                 for row, gate in enumerate(setting.gates)
             ]
             whole = intersection_log_e(np.concatenate(parts, -1))
-            safe |= here & np.asarray(rejects(whole, setting.plan.alpha), bool)
+            safe |= here & np.asarray(rejects(whole, setting.canary_alpha), bool)
         return safe
 
     def _has_seen_enough(self, state: _State) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from segue.evidence.sequential.betting import Array
 from segue.evidence.sequential.cells import POOLED
-from segue.evidence.sequential.combination import spread_weights
+from segue.evidence.sequential.combination import split_alpha, spread_weights
 from segue.evidence.sequential.grid import Rule
 from segue.evidence.sequential.null import Null, Side
 from segue.evidence.sequential.scale import GRADED, YES_NO, Scale
@@ -127,6 +127,16 @@ class Setting:
     def scale(self) -> Scale:
         """Of every stream: badness, yes/no or a user's mean."""
         return Scale(size=YES_NO if self.outcomes == 1 else GRADED)
+
+    @property
+    def canary_alpha(self) -> float:
+        """The canary's part of the upgrade's one α."""
+        return split_alpha(self.plan.alpha, soaks=bool(self.plan.soak))[0]
+
+    @property
+    def soak_alpha(self) -> float:
+        """The soak's part; 0 without a soak."""
+        return split_alpha(self.plan.alpha, soaks=bool(self.plan.soak))[1]
 
     @property
     def canary_days(self) -> float:

@@ -15,6 +15,7 @@ from segue.evidence.sequential.combination import (
     holm_log_e,
     intersection_log_e,
     rejects,
+    split_alpha,
     spread_weights,
     union_log_e,
 )
@@ -136,3 +137,12 @@ def test_weights_are_checked_again_before_culprits_are_named(weights: list[float
     """Not negative, and 1 in all."""
     with pytest.raises(ValueError, match="add up to 1"):
         check_weights(np.array(weights))
+
+
+@pytest.mark.parametrize("soaks", [True, False])
+def test_canary_and_soak_spend_one_alpha(soaks: bool) -> None:
+    """All of it and no more; without a soak the canary has it whole."""
+    canary, soak = split_alpha(0.05, soaks=soaks)
+    assert canary + soak == pytest.approx(0.05)
+    assert (soak > 0) == soaks
+    assert canary > soak

@@ -17,6 +17,8 @@ from segue.evidence.sequential.betting import Array
 ALPHA = 0.05
 """For the whole upgrade, over all cells, looks and steps."""
 POOLED_SHARE = 0.5
+SOAK_SHARE = 0.1
+"""Of α, where a soak follows: it has two weeks of full traffic, and a detector that hardly needs more for a smaller share."""
 
 
 def spread_weights(
@@ -60,6 +62,15 @@ def union_log_e(log_e: Array, weights: Array) -> Array:
         # Where no cell has any evidence left (all void), 0 stands in for −∞, which cannot be taken from itself.
         level = np.where(np.isneginf(top), 0.0, top)
         return np.asarray(level + np.log(np.exp(weighed - level[..., None]).sum(-1)))
+
+
+def split_alpha(alpha: float = ALPHA, *, soaks: bool) -> tuple[float, float]:
+    """What canary and soak may spend of an upgrade's one α. Their false rollbacks together have at most the chance α.
+
+    The canary's part is spent once over all its steps; a shadow rolls nobody back, so its stop spends an α of its own.
+    """
+    soak = SOAK_SHARE * alpha if soaks else 0.0
+    return alpha - soak, soak
 
 
 def rejects(log_e: Array, alpha: float = ALPHA) -> Array:
