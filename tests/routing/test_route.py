@@ -1,0 +1,61 @@
+"""What a route may say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from segue.model.route import Route, RouteRevision
+from tests.routing.builders import NEW, OLD, OTHER, a_route
+
+
+@pytest.mark.parametrize(
+    ("given_fields", "told"),
+    [
+        ({"share": 0.1, "candidate": None}, "needs a candidate"),
+        ({"shadow": {}, "candidate": None}, "needs a candidate"),
+        ({"segments": [{"segment": "all", "share": 1}], "candidate": None}, "needs a candidate"),
+        ({"candidate": OLD}, "the same bundle"),
+        ({"segments": [{"segment": "x", "share": 0}] * 2}, "named twice: x"),
+        ({"segments": [{"segment": "x", "share": 0, "where": {"lang": []}}]}, "no value to be met"),
+        ({"share": 1.5}, "less than or equal to 1"),
+        ({"share": float("nan")}, "less than or equal to 1"),
+        ({"incumbent": "current"}, "should match pattern"),
+        ({"draining": [OTHER]}, "leave no bundle draining"),
+        ({"environment": "Prod 1"}, "should match pattern"),
+        ({"shadow": {"max_in_flight": 0}}, "greater than or equal to 1"),
+        ({"shares": 0.1}, "Extra inputs"),
+    ],
+    ids=lambda value: "" if isinstance(value, dict) else value.replace(" ", "-"),
+)
+def test_a_route_that_makes_no_sense_is_refused(given_fields: dict[str, Any], told: str) -> None:
+    """Before it is a revision, so that no gateway ever sees it."""
+    with pytest.raises(ValidationError) as caught:
+        a_route(**given_fields)
+    assert told in str(caught.value)
+
+
+def test_rolled_back_is_one_value_whatever_was_before() -> None:
+    """Nothing is left of shares, segments and shadow."""
+    before = a_route(share=0.25, segments=[{"segment": "all", "share": 1}], shadow={}, salt="s", fallback=OTHER)
+    assert before.rolled_back() == a_route(salt="s", fallback=OTHER)
+    assert before.rolled_back().rolled_back() == before.rolled_back()
+
+
+@given(st.sampled_from(["switch", "drain", "pin"]), st.floats(0, 1), st.booleans())
+def test_a_route_survives_being_written_down(rule: str, share: float, has_shadow: bool) -> None:
+    """The last known route is a file."""
+    route = a_route(candidate=NEW, conversations=rule, share=share, shadow={"share": 0.5} if has_shadow else None)
+    for one in (route, route.rolled_back()):
+        assert Route.model_validate_json(one.model_dump_json()) == one
+
+
+def test_a_revision_is_known_by_what_it_serves() -> None:
+    """Two revisions with the same route have the same digest; another share has another."""
+    one, again = (RouteRevision(number, a_route(share=0.1), "ada", "step 1", "2026-11-21T00:00:00Z") for number in (1, 2))
+    other = RouteRevision(3, a_route(share=0.2), "ada", "step 2", "2026-11-21T00:00:00Z")
+    assert one.digest == again.digest != other.digest
