@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from segue.model.route import Route, SegmentRule
+from segue.model.route import Route
 from segue.routing.point import POINTS, point_of, share_limit
 
 Arm = Literal["incumbent", "candidate", "pinned", "continued"]
@@ -29,8 +29,7 @@ class Asked:
     pin: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Assigned:
+class Assigned(NamedTuple):
     """Which bundle answers, as which arm, and by which segment's rule. `point` is the unit's, from 0 to 2⁶⁴ − 1."""
 
     bundle: str
@@ -40,19 +39,10 @@ class Assigned:
     is_shadowed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(NamedTuple):
     segment: str
     where: tuple[tuple[str, frozenset[str]], ...]
     limit: int
-
-    @classmethod
-    def of(cls, rule: SegmentRule) -> _Rule:
-        where = tuple((name, frozenset(values)) for name, values in rule.where.items())
-        return cls(rule.segment, where, share_limit(rule.share))
-
-    def meets(self, attributes: Mapping[str, str]) -> bool:
-        return all(attributes.get(name) in values for name, values in self.where)
 
 
 class RoutingTable:
@@ -65,7 +55,14 @@ class RoutingTable:
         # The name of the workflow is part of it, so that a user is not among the first in every workflow at once.
         self._salt = f"{route.workflow}\n{route.salt}"
         self._limit = share_limit(route.share)
-        self._rules = tuple(_Rule.of(rule) for rule in route.segments)
+        self._rules = tuple(
+            _Rule(
+                rule.segment,
+                tuple((name, frozenset(values)) for name, values in rule.where.items()),
+                share_limit(rule.share),
+            )
+            for rule in route.segments
+        )
         self._known = frozenset(route.bundles())
         self._stays = frozenset(route.draining) if route.conversations != "pin" else self._known
         self._shadow_limit = 0 if route.shadow is None else share_limit(route.shadow.share)
@@ -82,9 +79,12 @@ class RoutingTable:
 
     def _draw(self, point: int, attributes: Mapping[str, str]) -> Assigned:
         segment, limit = EVERYONE, self._limit
-        for rule in self._rules:
-            if rule.meets(attributes):
-                segment, limit = rule.segment, rule.limit
+        for named, where, its_limit in self._rules:
+            for name, values in where:
+                if attributes.get(name) not in values:
+                    break
+            else:
+                segment, limit = named, its_limit
                 break
         route = self.route
         if route.candidate is not None and point < limit:
