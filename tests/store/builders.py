@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 from segue.model import Bundle, Case, Exchange, Failure, Message, ModelRef, Prompt, Reply, Score
+from segue.model.route import Route
 from segue.store import RecordedLabel, Store
 
 WHO = {"author": "ada", "at": "2024-05-01T12:00:00Z"}
@@ -41,6 +42,11 @@ def a_score(value: float = 1.0, name: str = "correct") -> Score:
     return Score(name, value)
 
 
+def a_route(bundle: Bundle, **given: Any) -> Route:
+    """A route on which a bundle serves everyone."""
+    return Route(workflow=bundle.workflow, incumbent=bundle.digest, **given)
+
+
 def fill(store: Store) -> None:
     """At least one row in every table there is."""
     store.add_bundle(a_bundle("old"), **WHO)
@@ -54,4 +60,5 @@ def fill(store: Store) -> None:
     store.add_run("r1", "refunds", {"repeats": 1}, **WHO)
     store.finish_run("r1", {"done": 2}, **WHO)
     store.add_verdict(a_digest("v"), "refunds", {"verdict": "hold"}, **WHO)
+    store.flip_route(a_route(a_bundle("old")), follows=None, reason="first", **WHO)
     store.append_log("note", "refunds", {"text": "ship it"}, **WHO)

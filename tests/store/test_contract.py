@@ -22,7 +22,7 @@ from segue.model import (
     suite_digest,
 )
 from segue.store import ArmRow, CaseRow, Claim, RecordedLabel, Store
-from tests.store.builders import WHO, a_bundle, a_case, a_digest, a_failure, a_reply, a_score
+from tests.store.builders import WHO, a_bundle, a_case, a_digest, a_failure, a_reply, a_route, a_score
 from tests.store.conftest import Place
 
 
@@ -708,6 +708,7 @@ class TestLog:
         store.add_run("r", "refunds", {}, **WHO)
         store.finish_run("r", {}, **WHO)
         store.add_verdict(a_digest("v"), "refunds", {}, **WHO)
+        store.flip_route(a_route(a_bundle()), follows=None, reason="first", **WHO)
         entries = list(store.iter_log())
         assert [entry.kind for entry in entries] == [
             "bundle-added",
@@ -716,6 +717,7 @@ class TestLog:
             "run-began",
             "run-finished",
             "verdict-recorded",
+            "route-flipped",
         ]
         assert {(entry.author, entry.at) for entry in entries} == {("ada", "2024-05-01T12:00:00Z")}
         assert store.verify_log().holds

@@ -1,6 +1,6 @@
 """The port to Segue's state. The memory fake, SQLite and PostgreSQL pass one contract suite (`tests/store`).
 
-Bundles, suites, exchanges, scores, runs, verdicts and the log are append-only: nothing here updates or deletes them.
+Bundles, suites, exchanges, scores, runs, verdicts, routes and the log are append-only: nothing here updates or deletes them.
 Labels are pointers: they may move, and every move is an entry of the log.
 """
 
@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from segue.model import Bundle, Case, Exchange, Json, Score
 from segue.model import RecordedLabel as RecordedLabel
+from segue.model.route import Route, RouteRevision
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,31 @@ class Claim:
         return cls(run, at, author)
 
 
-class Store(Protocol):
+class RouteStore(Protocol):
+    """The routes of all workflows. Append-only: a flip is a new revision, and its log entry is written with it."""
+
+    def flip_route(self, route: Route, *, follows: int | None, author: str, reason: str, at: str) -> RouteRevision:
+        """Put `route` in force as the revision after `follows`, `None` for the first one.
+
+        `ConflictError` if another revision is in force by now, so that nobody undoes a change they have not seen.
+        `NotFoundError` if the store lacks a bundle it names, or has it for another workflow.
+        """
+        ...
+
+    def find_route(self, workflow: str, environment: str) -> RouteRevision:
+        """The revision in force. `NotFoundError`, naming the near ones."""
+        ...
+
+    def list_routes(self, environment: str | None = None) -> list[RouteRevision]:
+        """The revisions in force, by workflow and environment."""
+        ...
+
+    def route_history(self, workflow: str, environment: str) -> list[RouteRevision]:
+        """All revisions, newest first; empty where there never was one."""
+        ...
+
+
+class Store(RouteStore, Protocol):
     """Segue's state. Methods that write take `author` and `at`; a write and its log entry are one transaction.
 
     Errors: `NotFoundError`, `ConflictError`, `StoreError`, `TamperError`.

@@ -28,6 +28,7 @@ SUITE_ADDED = "suite-added"
 RUN_BEGAN = "run-began"
 RUN_FINISHED = "run-finished"
 VERDICT_RECORDED = "verdict-recorded"
+ROUTE_FLIPPED = "route-flipped"
 
 NOUNS: Mapping[str, str] = {
     BUNDLE_ADDED: "bundle",
@@ -36,6 +37,7 @@ NOUNS: Mapping[str, str] = {
     RUN_BEGAN: "run",
     RUN_FINISHED: "end of run",
     VERDICT_RECORDED: "verdict",
+    ROUTE_FLIPPED: "route",
 }
 """The kinds of entries that vouch for a record, and what the record is called. No other entry may use them."""
 
@@ -91,3 +93,13 @@ def run_record(run: str, workflow: str, body: Json, author: str, at: str) -> Jso
 def verdict_record(verdict: str, workflow: str, body: Json, author: str, at: str) -> Json:
     """What the log vouches for of a verdict."""
     return {"verdict": verdict, "workflow": workflow, "body": body, "author": author, "at": at}
+
+
+def route_record(revision: int, body: Json, author: str, reason: str, at: str) -> Json:
+    """What the log vouches for of a route; `body` names its workflow and environment."""
+    return {"revision": revision, "body": body, "author": author, "reason": reason, "at": at}
+
+
+def route_subject(workflow: str, environment: str, revision: int) -> str:
+    """How an entry names a revision of a route."""
+    return f"{workflow}/{environment}@{revision}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from segue.errors import StoreError
 from segue.model import Bundle, Case, Exchange, Json, Score, canonical_json, digest_of, suite_digest
+from segue.model.route import Route, RouteRevision
 from segue.store import chain
 from segue.store.audit import StoredRecord, audit_log, record_now
 from segue.store.base import (
@@ -24,6 +25,7 @@ from segue.store.base import (
     SuiteRecord,
 )
 from segue.store.encoding import check_exchange, check_label, check_scores, check_texts, decode_json, encode_json
+from segue.store.memory_routes import MemoryRoutes, as_vouched
 from segue.store.refs import as_prefix, pick_digest
 from segue.store.rules import (
     arm_row,
@@ -72,6 +74,7 @@ class MemoryStore:
         self._closed = False
         self._bundles: dict[str, BundleRecord] = {}
         self._labels: dict[str, dict[str, str]] = {}
+        self._routes = MemoryRoutes()
         self._suites: dict[str, tuple[Case, ...]] = {}
         self._suite_names: dict[tuple[str, str, str], SuiteRecord] = {}
         self._calls: dict[str, dict[Key, _Calls]] = {}
@@ -377,6 +380,30 @@ class MemoryStore:
         self._vouch(kind, record.name, {"workflow": record.workflow}, _as_vouched(kind, record), record.author, record.at)
         held[record.name] = record
 
+    # routes
+    def flip_route(self, route: Route, *, follows: int | None, author: str, reason: str, at: str) -> RouteRevision:
+        with self._open():
+            flipped = self._routes.flip(route, follows, author, reason, at, self._owner)
+            subject = chain.route_subject(route.workflow, route.environment, flipped.revision)
+            self._vouch(chain.ROUTE_FLIPPED, subject, {"reason": reason}, as_vouched(flipped), author, at)
+            return flipped
+
+    def find_route(self, workflow: str, environment: str) -> RouteRevision:
+        with self._open():
+            return self._routes.find(workflow, environment)
+
+    def list_routes(self, environment: str | None = None) -> list[RouteRevision]:
+        with self._open():
+            return self._routes.listed(environment)
+
+    def route_history(self, workflow: str, environment: str) -> list[RouteRevision]:
+        with self._open():
+            return self._routes.history(workflow, environment)
+
+    def _owner(self, digest: str) -> str | None:
+        held = self._bundles.get(digest)
+        return None if held is None else held.bundle.workflow
+
     # the log
     def append_log(self, kind: str, subject: str, body: Json, *, author: str, at: str) -> LogEntry:
         check_log_kind(kind)
@@ -419,6 +446,7 @@ class MemoryStore:
         for kind, held_records in kinds:
             for one in held_records.values():
                 yield record_now(kind, one.name, _as_vouched(kind, one))
+        yield from self._routes.records()
 
     def close(self) -> None:
         self._closed = True

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from segue.errors import ConflictError, Fault, NotFoundError
 from segue.model import Case, Exchange, short_id
+from segue.model.route import Route
 from segue.store.base import ArmRow, CaseRow, RecordedLabel
 from segue.store.chain import NOUNS
 
@@ -20,6 +21,32 @@ def no_bundle(digest: str, workflow: str | None = None) -> NotFoundError:
     """There is no bundle of this digest (in this workflow)."""
     place = f" of workflow '{workflow}'" if workflow else ""
     return NotFoundError(f"There is no bundle {short_id(digest)}{place}.", fix="`segue bundle list` shows what is stored.")
+
+
+def no_route(workflow: str, environment: str, known: Sequence[tuple[str, str]]) -> NotFoundError:
+    """No route of this workflow was ever set in this environment."""
+    others = [one for name, one in known if name == workflow]
+    if others:
+        return NotFoundError(
+            f"Workflow '{workflow}' has no route in {environment}; it has one in {', '.join(sorted(others))}.",
+            fix=f"Set one: segue route set {workflow} BUNDLE --environment {environment}",
+        )
+    return NotFoundError.naming("route of workflow", workflow, sorted({name for name, _ in known}))
+
+
+def check_route(route: Route, last: int | None, follows: int | None, workflows: Mapping[str, str | None]) -> int:
+    """The number of the next revision; `workflows` says of each bundle it names which workflow's it is, `None` if unknown."""
+    for digest, workflow in workflows.items():
+        if workflow != route.workflow:
+            raise no_bundle(digest, route.workflow)
+    if follows != last:
+        seen = "no route" if follows is None else f"revision {follows}"
+        now = "none is" if last is None else f"revision {last} is"
+        raise ConflictError(
+            f"The route of {route.workflow} in {route.environment} was changed meanwhile: {seen} was seen, {now} in force.",
+            fix=f"Look again: segue route show {route.workflow}",
+        )
+    return (last or 0) + 1
 
 
 def no_suite(digest: str) -> NotFoundError:

@@ -15,7 +15,7 @@ from segue.store.encoding import decode_json
 from segue.store.rules import check_log_kind
 from segue.store.sql.database import Session
 from segue.store.sql.part import SqlPart
-from segue.store.sql.schema import bundles, labels, run_ends, runs, suite_names, suites, verdicts
+from segue.store.sql.schema import bundles, labels, routes, run_ends, runs, suite_names, suites, verdicts
 from segue.store.sql.suites import altered_cases, digest_links, suite_flaw
 
 _ENTRIES = "SELECT seq, at, author, kind, subject, body, prev_hash, hash FROM log WHERE seq > ? ORDER BY seq"
@@ -69,6 +69,9 @@ def _records(session: Session) -> Iterator[StoredRecord]:
     for row in core.execute(sa.select(verdicts)):
         record = chain.verdict_record(row.digest, row.workflow, _readable(row.body), row.author, row.at)
         yield record_now(chain.VERDICT_RECORDED, row.digest, record)
+    for row in core.execute(sa.select(routes)):
+        record = chain.route_record(row.revision, _readable(row.body), row.author, row.reason, row.at)
+        yield record_now(chain.ROUTE_FLIPPED, chain.route_subject(row.workflow, row.environment, row.revision), record)
 
 
 def _suite_records(session: Session) -> Iterator[StoredRecord]:

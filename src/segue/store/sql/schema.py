@@ -187,6 +187,18 @@ verdicts = sa.Table(
     sa.Index("verdicts_by_workflow", "workflow", "id"),
 )
 
+routes = sa.Table(
+    "routes",
+    metadata,
+    _text("workflow", primary_key=True),
+    _text("environment", primary_key=True),
+    _key("revision"),
+    _text("body"),
+    _text("author"),
+    _text("reason"),
+    _text("at"),
+)
+
 log = sa.Table(
     "log",
     metadata,
