@@ -1,0 +1,243 @@
+"""A bundle applied to a request of its own dialect: the fields it owns are written, all others pass as the bytes they are.
+
+Everything that does not depend on the request is worked out once, when the bundle is loaded, by the same encoder that an eval
+sends with: what was measured is what is served. Pure; needs no network and knows no route.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from segue.errors import Fault, InputError
+from segue.model import Bundle
+from segue.model.request import ModelRequest
+from segue.model.serving import Serving
+from segue.providers.dialects import DIALECTS
+from segue.providers.rendering import INPUT, prompt_variables, substitute
+from segue.wire.profiles import WireProfile
+
+Raw = msgspec.Raw
+Fields = dict[str, Raw]
+
+OWN_FIELD = "segue"
+"""A field of the request's body that is Segue's and goes no further: `{"variables": {…}}`."""
+
+CONVERSATION: Mapping[str, frozenset[str]] = {
+    "openai": frozenset({"model", "messages", "stream", "stream_options", "user", "metadata", "safety_identifier", OWN_FIELD}),
+    "anthropic": frozenset({"model", "messages", "system", "stream", "metadata", OWN_FIELD}),
+}
+"""What a request is made of whoever decides the behaviour: the conversation, whom it is with, and how it is delivered."""
+BROUGHT_ANYWAY: Mapping[str, frozenset[str]] = {"openai": frozenset(), "anthropic": frozenset({"max_tokens"})}
+"""Fields that a dialect's clients cannot leave out. The bundle's value holds."""
+
+_encode = msgspec.json.Encoder().encode
+_decode_fields = msgspec.json.Decoder(dict[str, Raw])
+_decode_any = msgspec.json.Decoder()
+
+
+def read_fields(body: bytes) -> Fields:
+    """The top-level fields of a body, nested bytes untouched. Raises `InputError` where it is no JSON object.
+
+    Of a key that is given twice the last one counts, as in every JSON reader an upstream may have.
+    """
+    try:
+        return _decode_fields.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _refused([_fault("The body is not a JSON object.", "Send the request as JSON, as the SDKs do.")]) from error
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedBundle:
+    """A bundle made ready for requests of one dialect."""
+
+    bundle: Bundle
+    dialect: str
+    path: str
+    headers: Mapping[str, str]
+    owned: Mapping[str, Raw]
+    allowed: frozenset[str]
+    refuses_others: bool
+    variables: frozenset[str]
+    system: bytes | None
+
+    @classmethod
+    def of(cls, bundle: Bundle, dialect: str, profile: WireProfile, serving: Serving) -> AppliedBundle:
+        """Raises `InputError` naming everything of the bundle that this dialect cannot be told."""
+        prompt, parameters = bundle.prompt, bundle.parameters
+        schema = None if bundle.contract is None else bundle.contract.json_schema
+        request = ModelRequest(
+            snapshot=bundle.model.snapshot,
+            messages=(),
+            system="",
+            parameters=parameters,
+            tools=bundle.tools,
+            idempotency_key="",
+            response_schema=schema if parameters.structured_output and isinstance(schema, dict) else None,
+        )
+        wire = DIALECTS[dialect].encode(request, profile=profile, stream=False)
+        owned = {name: Raw(_encode(value)) for name, value in wire.body.items() if name != "messages"}
+        variables = frozenset(prompt_variables(prompt.system) | prompt_variables(prompt.template))
+        system = None
+        if prompt.system and not prompt_variables(prompt.system):
+            system = _encode(substitute(prompt.system, {}))
+        return cls(
+            bundle=bundle,
+            dialect=dialect,
+            path=wire.path,
+            headers=wire.headers,
+            owned=owned,
+            allowed=CONVERSATION[dialect] | BROUGHT_ANYWAY[dialect] | frozenset(serving.may_set),
+            refuses_others=serving.otherwise == "refuse",
+            variables=variables,
+            system=system,
+        )
+
+    def apply(self, fields: Fields) -> bytes:
+        """The body for the upstream. Raises `InputError` with every fault of the request, by field, never by content."""
+        faults: list[Fault] = []
+        others = fields.keys() - self.allowed
+        if others and self.refuses_others:
+            faults += [_other(name) for name in sorted(others)]
+        whole: dict[str, Raw] = {name: value for name, value in fields.items() if name in self.allowed and name != OWN_FIELD}
+        whole.update(self.owned)
+        messages = fields.get("messages")
+        if messages is None or not bytes(messages).startswith(b"["):
+            faults.append(_fault("messages is missing or no list.", "Send the conversation as messages.", "messages"))
+        if faults:
+            raise _refused(faults)
+        assert messages is not None, "checked above"
+        prompt = self.bundle.prompt
+        system = self.system
+        if self.variables:
+            values = self._values(fields)
+            if prompt.system and system is None:
+                system = _encode(substitute(prompt.system, values))
+            if prompt.template:
+                messages = _place(messages, substitute(prompt.template, values))
+        elif prompt.template:
+            messages = _place(messages, substitute(prompt.template, {}))
+        if system is not None:
+            _SYSTEM[self.dialect](whole, messages, system)
+        else:
+            whole["messages"] = messages
+        return _encode(whole)
+
+    def _values(self, fields: Fields) -> Mapping[str, str]:
+        """The variables the bundle's texts ask for; a missing one is a fault, and nothing is guessed."""
+        given = _own_variables(fields)
+        if INPUT in self.variables and INPUT not in given:
+            text = _last_user_text(fields["messages"])
+            given = given if text is None else {**given, INPUT: text}
+        missing = sorted(self.variables - given.keys())
+        if missing:
+            raise _refused(
+                [
+                    _fault(
+                        f"The prompt of bundle {self.bundle.short} asks for the variable '{name}', and the request has none.",
+                        f'Send it in the body: "{OWN_FIELD}": {{"variables": {{"{name}": "…"}}}}.',
+                        f"{OWN_FIELD}.variables.{name}",
+                    )
+                    for name in missing
+                ]
+            )
+        return given
+
+
+def _own_variables(fields: Fields) -> dict[str, str]:
+    own = fields.get(OWN_FIELD)
+    if own is None:
+        return {}
+    try:
+        read = msgspec.json.decode(own, type=dict[str, dict[str, str]])
+    except msgspec.ValidationError as error:
+        what = f"{OWN_FIELD} holds something else than variables that are texts."
+        fault = _fault(what, f'Write "{OWN_FIELD}": {{"variables": {{"name": "text"}}}}.', OWN_FIELD)
+        raise _refused([fault]) from error
+    if unknown := sorted(read.keys() - {"variables"}):
+        raise _refused([_fault(f"{OWN_FIELD} has no '{name}'.", "It takes: variables.", OWN_FIELD) for name in unknown])
+    return read.get("variables", {})
+
+
+def _last_user(messages: list[Any]) -> int | None:
+    return next(
+        (
+            at
+            for at in range(len(messages) - 1, -1, -1)
+            if isinstance(messages[at], dict) and messages[at].get("role") == "user"
+        ),
+        None,
+    )
+
+
+def _last_user_text(messages: Raw) -> str | None:
+    turns = _decode_any.decode(messages)
+    at = _last_user(turns)
+    if at is None:
+        return None
+    content = turns[at].get("content")
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "".join(str(part.get("text", "")) for part in parts if isinstance(part, dict) and part.get("type") == "text")
+
+
+def _place(messages: Raw, text: str) -> Raw:
+    """The last user message says `text` instead; whatever else it holds (images, files, results of tools) stays."""
+    turns = _decode_any.decode(messages)
+    at = _last_user(turns)
+    if at is None:
+        return Raw(_encode([*turns, {"role": "user", "content": text}]))
+    content = turns[at].get("content")
+    if isinstance(content, list):
+        kept = [part for part in content if not (isinstance(part, dict) and part.get("type") == "text")]
+        turns[at] = (
+            {**turns[at], "content": [{"type": "text", "text": text}, *kept]} if kept else {**turns[at], "content": text}
+        )
+    else:
+        turns[at] = {**turns[at], "content": text}
+    return Raw(_encode(turns))
+
+
+def _chat_system(whole: dict[str, Raw], messages: Raw, system: bytes) -> None:
+    """The bundle's system message goes before all others; the application's own stay behind it, as in an eval."""
+    whole["messages"] = _before(b'{"role":"system","content":' + system + b"}", bytes(messages))
+
+
+def _messages_system(whole: dict[str, Raw], messages: Raw, system: bytes) -> None:
+    """The same for a dialect that has the system instructions in a field of their own, as text or as blocks."""
+    theirs = bytes(whole.get("system") or b"null").strip()
+    if theirs in (b"null", b'""'):
+        whole["system"] = Raw(system)
+    elif theirs.startswith(b"["):
+        whole["system"] = _before(b'{"type":"text","text":' + system + b"}", theirs)
+    else:
+        both = "\n\n".join((_decode_any.decode(system), str(_decode_any.decode(theirs))))
+        whole["system"] = Raw(_encode(both))
+    whole["messages"] = messages
+
+
+def _before(first: bytes, items: bytes) -> Raw:
+    """A list with one more item in front."""
+    rest = items[1:].lstrip()
+    return Raw(b"[" + first + (rest if rest == b"]" else b"," + rest))
+
+
+_SYSTEM: Mapping[str, Callable[[dict[str, Raw], Raw, bytes], None]] = {"openai": _chat_system, "anthropic": _messages_system}
+
+
+def _other(name: str) -> Fault:
+    what = f"'{name}' is the bundle's to set, not the application's."
+    fix = "Leave it out, or allow it (serving.may_set); serving.otherwise: ignore drops such fields in silence."
+    return _fault(what, fix, name)
+
+
+def _fault(what: str, fix: str, path: str | None = None) -> Fault:
+    return Fault(what=what, fix=fix, path=path)
+
+
+def _refused(faults: list[Fault]) -> InputError:
+    return InputError.from_faults(faults, subject="the request")
