@@ -1,0 +1,102 @@
+"""Who asks: the unit an assignment sticks to, and the attributes segments and slices are told apart by.
+
+From headers that any client can set, else from the fields that its dialect has for it. Pure. A value is what the application
+says of its user; nothing here is looked up or kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import msgspec
+
+from segue.errors import Fault
+from segue.gateway.applied import Fields
+
+UNIT, CONVERSATION, ATTRIBUTES = b"segue-unit", b"segue-conversation", b"segue-attributes"
+PIN, CONTINUES = b"segue-pin", b"segue-continues"
+LONGEST = 512
+"""Characters of a unit or a value; what is longer is no identifier."""
+MOST_ATTRIBUTES = 32
+
+Headers = Mapping[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a request says of itself. Without a unit it is a unit of its own, and its assignment sticks to nothing."""
+
+    unit: str | None
+    attributes: Mapping[str, str]
+    pin: str | None
+    continues: str | None
+
+
+def read_identity(headers: Headers, fields: Fields, faults: list[Fault]) -> Identity:
+    """The unit: the header, else the conversation, else the user of the body. Adds to `faults` what cannot be read."""
+    unit = _text(headers, UNIT, faults) or _text(headers, CONVERSATION, faults) or _user(fields)
+    attributes = headers.get(ATTRIBUTES)
+    return Identity(
+        unit,
+        {} if attributes is None else _attributes(attributes, faults),
+        _text(headers, PIN, faults),
+        _text(headers, CONTINUES, faults),
+    )
+
+
+def _text(headers: Headers, name: bytes, faults: list[Fault]) -> str | None:
+    """A header's value, percent-encoded where it is not ASCII; an empty one is none."""
+    raw = headers.get(name)
+    if raw is None:
+        return None
+    text = unquote(raw.decode("utf-8", "replace")).strip()
+    if len(text) > LONGEST:
+        fix = f"Send an identifier of at most {LONGEST} characters."
+        faults.append(Fault(what=f"The header {name.decode()} is too long.", fix=fix, path=name.decode()))
+        return None
+    return text or None
+
+
+def _attributes(raw: bytes, faults: list[Fault]) -> dict[str, str]:
+    """`tier=enterprise, lang=de`, values percent-encoded where they hold a comma: the form of W3C baggage."""
+    found: dict[str, str] = {}
+    path = ATTRIBUTES.decode()
+    for part in raw.decode("utf-8", "replace").split(","):
+        if not part.strip():
+            continue
+        name, equals, value = part.partition("=")
+        name, value = name.strip(), unquote(value.strip())
+        if not equals or not name or len(name) > LONGEST or len(value) > LONGEST:
+            fix = "Write name=value, with commas between; a comma within a value is %2C."
+            faults.append(Fault(what=f"A part of the header {path} is no name=value.", fix=fix, path=path))
+        elif name in found and found[name] != value:
+            faults.append(Fault(what=f"The header {path} names '{name[:60]}' twice.", fix="Give each one value.", path=path))
+        else:
+            found[name] = value
+    if len(found) > MOST_ATTRIBUTES:
+        fix = f"Send at most {MOST_ATTRIBUTES}."
+        faults.append(Fault(what=f"The header {path} has {len(found)} attributes.", fix=fix, path=path))
+    return found
+
+
+class _Metadata(msgspec.Struct):
+    user_id: str | None = None
+
+
+def _user(fields: Fields) -> str | None:
+    """`user` (OpenAI, and `safety_identifier` after it), `metadata.user_id` (Anthropic); whatever else stands there is none."""
+    for name in ("user", "safety_identifier"):
+        if name in fields:
+            try:
+                return msgspec.json.decode(fields[name], type=str)[:LONGEST] or None
+            except msgspec.DecodeError:
+                return None
+    if "metadata" in fields:
+        try:
+            user = msgspec.json.decode(fields["metadata"], type=_Metadata).user_id
+        except msgspec.DecodeError:
+            return None
+        return user[:LONGEST] or None if user else None
+    return None
