@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
 
 import pytest
 
+from segue.papers.plan_figures import SCENARIO_NOTES, STEP_NOTES
 from tests.cli.conftest import Segue, edit
 
 PLAN = """\
@@ -57,7 +59,7 @@ def test_figures_are_the_same_in_any_number_of_processes(planned: Path, segue: S
         "--traffic",
         "600/day",
         "--runs",
-        "101",
+        "251",
         "--json",
         "--regression",
         "right_topic -9pts",
@@ -75,7 +77,11 @@ def test_json_has_every_figure(planned: Path, segue: Segue) -> None:
     found = segue("plan", "simulate", "careful", "--json", *FAST).json
     assert found["scenarios"][0]["name"] == "no change"
     assert found["scenarios"][0]["truth"] == "within"
-    assert len(found["scenarios"]) == 5
+    assert len(found["scenarios"]) == 6
+    assert [one["is_troubled"] for one in found["scenarios"]] == [False] * 5 + [True]
+    assert all(
+        {"share", "error"} == set(one[end]) for one in found["scenarios"] for end in ("invalid", "mismatched", "waiting")
+    )
     calm = found["scenarios"][0]
     assert calm["exposed"]["median"] is None or calm["rolled_back"]["share"] > 0
     assert {one["slice"] for one in found["sights"]} == {"", "topic=refund", "topic=delivery"}
@@ -90,7 +96,40 @@ def test_writes_a_page_that_needs_nothing_else(planned: Path, segue: Segue) -> N
     assert page.startswith("<!DOCTYPE html>")
     assert "<script" not in page
     assert not re.search(r"""(?:src|href)=["']""", page)
-    assert page.count("<polyline") >= 3 * 5
+    assert page.count("<polyline") == 2 * 4 * 6
+    assert page.index("<!DOCTYPE") == 0
+
+
+def test_the_page_says_what_the_terminal_says(planned: Path, segue: Segue) -> None:
+    """Every row of both tables, how far shares may be off, and what each column means."""
+    words = ("--traffic", "20k/day", "--runs", "20", "--processes", "1", "--trouble", "share +40%", "--html", "plan.html")
+    found = segue("plan", "simulate", "careful", *words)
+    text = re.sub(r"<[^>]+>", " ", (planned / "plan.html").read_text(encoding="utf-8"))
+    page = " ".join(html.unescape(text).split())
+    assert "standard error" in found.out
+    assert re.search(r"trouble: share \+40% 0 % ± [\d.]+", page)
+    (alarms,) = re.findall(r"Guards raised a false alarm in [\d.]+ % of the 20 runs without trouble", page)
+    assert alarms in " ".join(found.out.split())
+    assert "they promise at most 1 %" in page
+    assert "a look every hour" in page
+    assert "a look every hour" in found.out
+    assert "(80 % power, with the evidence of the steps before)" in found.out
+    assert "At 80 % power, with the evidence of the steps before." in page
+    columns = next(line for line in found.out.splitlines() if line.startswith("scenario "))
+    for name, _ in (*SCENARIO_NOTES, *STEP_NOTES):
+        assert f"{name} :" in page or f"{name} " in page
+    assert {name for name, _ in SCENARIO_NOTES} <= set(re.split(r"\s{2,}", columns))
+
+
+def test_a_broken_comparison_is_an_ending_of_its_own(planned: Path, segue: Segue) -> None:
+    """In the table beside the runs that nothing is wrong with, and never as completed."""
+    words = ("--traffic", "100k/day", "--runs", "20", "--processes", "1", "--trouble", "share +40%")
+    found = segue("plan", "simulate", "careful", *words, "--json").json
+    calm, broken = found["scenarios"]
+    assert calm["name"] == "no change"
+    assert calm["invalid"]["share"] <= 0.1
+    assert broken["invalid"]["share"] == 1.0
+    assert broken["completed"]["share"] == 0.0
 
 
 def test_the_shape_of_a_trace_is_used_and_told(planned: Path, segue: Segue) -> None:
@@ -111,6 +150,8 @@ def test_the_shape_of_a_trace_is_used_and_told(planned: Path, segue: Segue) -> N
         (("careful", "--traffic", "9/d", "--drift", "3"), 2, "Write it as 3pts"),
         (("careful", "--traffic", "9/d", "--trace", "none.jsonl"), 1, "There is no such file."),
         (("careful", "--traffic", "9/d", "--regression", "right_topc -8pts"), 1, "Did you mean 'right_topic'?"),
+        (("careful", "--traffic", "9/d", "--regression", "topic -8pts"), 1, "Did you mean 'right_topic'?"),
+        (("careful", "--traffic", "9/d", "--trouble", "shar +20%"), 1, "Did you mean 'share'?"),
         (("careful", "--traffic", "9/d", "--regression", "slice=refnd right_topic -8pts"), 1, "Did you mean 'topic=refund'?"),
         (("careful", "--traffic", "9/d", "--regression", "right_topic 8"), 1, "needs a sign, a number and a unit"),
         (("careful", "--traffic", "9/d", "--regression", "right_topic -8pts from day 99"), 1, "it lasts 5 days, 11 days if"),
@@ -124,6 +165,8 @@ def test_the_shape_of_a_trace_is_used_and_told(planned: Path, segue: Segue) -> N
         "drift",
         "trace",
         "metric",
+        "part-of-a-metric",
+        "trouble",
         "slice",
         "change",
         "too-late",
@@ -141,8 +184,12 @@ def test_names_a_mistake_with_its_remedy(planned: Path, segue: Segue, words: tup
 def test_all_mistakes_of_the_scenarios_are_told_at_once(planned: Path, segue: Segue) -> None:
     """Each under its number."""
     words = [word for text in ("x -1pt", "right_topic -99pts", "y=z right_topic -1pt") for word in ("--regression", text)]
+    words += ["--trouble", "share 5% -> 6%"]
     found = segue("plan", "simulate", "careful", "--traffic", "9/d", *words, "--json")
-    assert [fault["path"] for fault in found.json["error"]["faults"]] == [f"--regression {n}" for n in (1, 2, 3)]
+    assert [fault["path"] for fault in found.json["error"]["faults"]] == [
+        *(f"--regression {n}" for n in (1, 2, 3)),
+        "--trouble 1",
+    ]
 
 
 def test_says_how_to_give_a_rate_that_nobody_knows(planned: Path, segue: Segue) -> None:

@@ -80,3 +80,12 @@ def test_worse_is_a_drop_or_a_rise_as_the_metric_has_it(gate: dict[str, Any], wo
     setting = a_setting(gate)
     said = blind_sentences(setting, 500, sights_of(setting, 500))
     assert any(f"cannot see a 2-point {word} at" in one for one in said), said
+
+
+def test_nothing_is_said_to_be_unseen_of_a_gate_that_has_nothing_to_exclude() -> None:
+    """One that is only watched keeps nobody waiting; the same gate, required, is told to be blind."""
+    silent = {**ERRORS, "answered": 0.3}
+    for required, said in ((True, True), (False, False)):
+        setting = a_setting(QUALITY, {**silent, "required": required})
+        found = blind_sentences(setting, 40_000, sights_of(setting, 40_000))
+        assert any("errors" in one for one in found) == said

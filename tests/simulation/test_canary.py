@@ -99,6 +99,14 @@ def test_labels_of_other_slices_do_not_count() -> None:
     assert np.all(many.end == UNSETTLED)
 
 
+@pytest.mark.parametrize(("written", "ends"), [({}, THROUGH), ({"min_exposed": 50}, UNSETTLED)], ids=["left-out", "written"])
+def test_a_gate_that_is_only_watched_keeps_nothing_waiting_unless_the_plan_says_so(written: dict[str, int], ends: int) -> None:
+    """Nobody answers it: with a number of its own it waits for labels, without one it is passed by."""
+    silent = {**ERRORS, "answered": 0.0, "required": False, **written}
+    found = canary(a_setting(QUALITY, silent), None, per_day=100_000, runs=20)
+    assert np.mean(found.end == ends) > 0.8
+
+
 def test_outcomes_of_one_user_do_not_count_as_many() -> None:
     """Ten outcomes of a user that are all alike: counted one by one they would alarm, as users they do not."""
     setting = a_setting(unit="user", requests_per_user=10, likeness=0.9)

@@ -14,7 +14,7 @@ from segue.simulation.outcomes import Outcomes
 from segue.simulation.scenario import Scenario
 from segue.simulation.soak import Soak
 from segue.simulation.wording import result_sentences
-from tests.simulation.builders import QUALITY, a_scenario, a_setting, flat, whole
+from tests.simulation.builders import ERRORS, QUALITY, a_scenario, a_setting, flat, whole
 
 SHADOW = {"length": 3.0}
 
@@ -58,6 +58,18 @@ def test_a_soak_that_saw_too_little_waits_for_a_person(gate: dict[str, Any], hol
     assert found.unseen.any()
 
 
+@pytest.mark.parametrize(("written", "waits"), [({}, False), ({"min_exposed": 1}, True)], ids=["left-out", "written"])
+def test_a_soak_waits_for_a_gate_that_is_only_watched_where_the_plan_says_so(written: dict[str, int], waits: bool) -> None:
+    """As the canary does."""
+    silent = {**ERRORS, "answered": 0.0, "required": False, **written}
+    setting = a_setting(QUALITY, silent)
+    shape = (20, 2, 1)
+    memory = Memory(np.full(shape, 5_000.0), np.full(shape, 500.0), np.full(shape, 500.0))
+    soak = Soak(setting, Outcomes(setting, Scenario("no change")), flat(20_000))
+    found = soak.run(np.full(20, 4.0), memory, np.random.default_rng(1))
+    assert np.all((found.unseen | found.rolled_back) == (waits | found.rolled_back))
+
+
 def test_a_run_whose_soak_saw_nothing_is_not_completed() -> None:
     """It is counted as waiting, in the shares, the curve and the sentence, even if the plan wants no labels at all."""
     setting = a_setting({**QUALITY, "age": 2.0, "min_exposed": 0})
@@ -91,7 +103,7 @@ def test_figures_depend_on_the_seed_and_not_on_the_order_of_work() -> None:
     setting = a_setting()
     scenarios = (Scenario("no change"), a_scenario(setting, "quality -9pts"))
     simulator = Simulator(setting, scenarios, flat(20_000), 12)
-    work = share_out(2, 150, seed=7)
+    work = share_out(2, 260, seed=7)
     forward = {index: simulator.run(one) for index, one in enumerate(work)}
     backward = {index: simulator.run(work[index]) for index in reversed(range(len(work)))}
     for index in forward:
@@ -103,18 +115,18 @@ def test_figures_depend_on_the_seed_and_not_on_the_order_of_work() -> None:
 
 def test_work_is_shared_out_by_scenario_in_turn() -> None:
     """So that an interruption leaves something of each."""
-    work = share_out(3, 250, seed=1)
+    work = share_out(3, 601, seed=1)
     assert [one.scenario for one in work] == [0, 1, 2] * 3
-    assert [one.runs for one in work] == [100] * 6 + [50] * 3
+    assert [one.runs for one in work] == [201] * 3 + [200] * 6
 
 
 def test_joined_runs_are_all_there() -> None:
     """In the order of their chunks."""
     setting = a_setting(soak=0.0)
     simulator = Simulator(setting, (Scenario("no change"),), flat(2_000), 12)
-    parts = [simulator.run(one) for one in share_out(1, 120, seed=3)]
-    assert len(join(parts).end) == 120
-    assert np.array_equal(join(parts).end[:100], parts[0].end)
+    parts = [simulator.run(one) for one in share_out(1, 261, seed=3)]
+    assert len(join(parts).end) == 261
+    assert np.array_equal(join(parts).end[:131], parts[0].end)
 
 
 def test_drift_in_soak_is_told_from_harm_by_a_holdback_alone() -> None:

@@ -150,6 +150,30 @@ def test_a_trace_that_is_cut_off_or_absent_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("beside", "likely"),
+    [
+        (("contract.json", "workflow.yaml"), None),
+        (("week.jsonl.gz", "contract.json"), "week.jsonl.gz"),
+        (("traffic_may.jsonl", "other.ndjson"), "traffic_may.jsonl"),
+        (("a.jsonl", "b.jsonl"), None),
+    ],
+    ids=["no-trace", "the-only-one", "named-alike", "two-strangers"],
+)
+def test_a_missing_trace_is_compared_with_the_traces_beside_it(
+    tmp_path: Path, beside: tuple[str, ...], likely: str | None
+) -> None:
+    """With files that could be one, in the same folder; never with whatever lies somewhere below."""
+    (tmp_path / "below").mkdir()
+    for name in (*beside, "below/traffic-may.jsonl"):
+        (tmp_path / name).touch()
+    with pytest.raises(InputError) as found:
+        read_trace(tmp_path / "traffic-may.jsonl")
+    fault = found.value.faults[0]
+    assert (fault.likely or "None").strip("'").rpartition("/")[2] == str(likely)
+    assert "leave --trace out" in (fault.fix or "")
+
+
+@pytest.mark.parametrize(
     ("heading", "model"),
     [("The plan", Plan), ("A step", PlanStep), ("A gate", PlanGate), ("Shadow", ShadowSpec), ("Weights", PlanWeights)],
     ids=["plan", "step", "gate", "shadow", "weights"],

@@ -71,7 +71,15 @@ def plan_command() -> None:
     multiple=True,
     metavar="SCENARIO",
     help="What is wrong with the candidate, such as 'slice=refund quality -8pts'; may be repeated. "
-    "Default: each gate at its hold limit and beyond its rollback limit, a critical slice, and a late change.",
+    "Default: each gate at its hold limit and beyond its rollback limit, a critical slice, a late change, and a trouble.",
+)
+@click.option(
+    "--trouble",
+    "troubles",
+    multiple=True,
+    metavar="TROUBLE",
+    help="What is wrong with the comparison itself: 'share +20%' gives the candidate a fifth more than each step says, "
+    "'answers -10pts' makes its users answer less often; may be repeated.",
 )
 @click.option("--drift", type=Points(), default=0.0, help="How far the rates of both arms swing over a week, such as 3pts.")
 @click.option("--runs", type=click.IntRange(1, 100_000), default=300, show_default=True, help="Runs of each scenario.")
@@ -90,6 +98,7 @@ def simulate(
     per_day: float,
     trace: Path | None,
     regressions: tuple[str, ...],
+    troubles: tuple[str, ...],
     drift: float,
     runs: int,
     seed: int,
@@ -111,7 +120,7 @@ def simulate(
     require_place(html)
     setting, remarks = load_setting(plan)
     traffic = _traffic(per_day, trace)
-    scenarios = _scenarios(setting, regressions)
+    scenarios = _scenarios(setting, regressions, troubles)
     remarks = (*remarks, *(said for one in scenarios if (said := late_remark(setting, one))))
     hours = block_hours(traffic, setting.canary_days, min(step.share * step.segment_share for step in setting.steps))
     simulator = Simulator(setting, scenarios, traffic, hours, drift)
@@ -155,19 +164,20 @@ def _traffic(per_day: float, trace: Path | None) -> Traffic:
         raise InputError(f"{trace}: {error}", fix="Take a longer trace, or leave --trace out.") from None
 
 
-def _scenarios(setting: Setting, typed: tuple[str, ...]) -> tuple[Scenario, ...]:
+def _scenarios(setting: Setting, regressions: tuple[str, ...], troubles: tuple[str, ...]) -> tuple[Scenario, ...]:
     """Those typed, with the one that nothing is wrong in; all faults at once."""
     from segue.errors import Fault, InputError
-    from segue.simulation import Scenario, ScenarioError, default_scenarios, read_scenario
+    from segue.simulation import Scenario, ScenarioError, default_scenarios, default_troubles, read_scenario, read_trouble
 
-    if not typed:
-        return tuple(default_scenarios(setting))
+    if not regressions and not troubles:
+        return (*default_scenarios(setting), *default_troubles(setting))
     scenarios, faults = [Scenario("no change")], []
-    for index, text in enumerate(typed):
-        try:
-            scenarios.append(read_scenario(text, setting))
-        except ScenarioError as error:
-            faults.append(Fault(error.what, error.fix, path=f"--regression {index + 1}", likely=error.likely))
+    for option, typed, read in (("--regression", regressions, read_scenario), ("--trouble", troubles, read_trouble)):
+        for index, text in enumerate(typed):
+            try:
+                scenarios.append(read(text, setting))
+            except ScenarioError as error:
+                faults.append(Fault(error.what, error.fix, path=f"{option} {index + 1}", likely=error.likely))
     if faults:
         raise InputError.from_faults(faults, subject="the scenarios")
     return tuple(dict.fromkeys(scenarios))

@@ -6,7 +6,16 @@ from rich.console import Console
 from rich.markup import escape
 
 from segue.cli.screen import Screen, print_indented, print_table
-from segue.papers.plan_figures import chance, days, rows_of_scenarios, rows_of_steps
+from segue.papers.plan_figures import (
+    SPREADS,
+    days,
+    false_alarms,
+    look_words,
+    precision,
+    rows_of_scenarios,
+    rows_of_steps,
+    share_error,
+)
 from segue.papers.printable import printable
 from segue.simulation import ScenarioResult, Simulation
 
@@ -17,10 +26,9 @@ _WIDTH = 40
 def print_simulation(screen: Screen, found: Simulation) -> None:
     """Everything that was found."""
     runs = max((one.runs for one in found.scenarios), default=0)
-    hours = "hour" if found.look_hours == 1 else f"{found.look_hours} hours"
     screen.print(
         f"[bold]{escape(printable(found.plan))}[/] at {found.per_day:,.0f} requests a day; {runs:,} runs a scenario, "
-        f"seed {found.seed}, a look every {hours}"
+        f"seed {found.seed}, {look_words(found)}"
     )
     for remark in found.remarks:
         print_indented(screen, escape(printable(remark)), 4, "•")
@@ -32,22 +40,16 @@ def print_simulation(screen: Screen, found: Simulation) -> None:
     print_table(screen, head, rows, right=range(1, len(head)), fold=0)
     print_indented(
         screen,
-        "[dim]Days and users: median / 95th percentile. Those beside 'rolled back' are of the runs rolled back alone; "
+        f"[dim]{SPREADS} Those beside 'rolled back' are of the runs rolled back alone; "
         "users are the candidate's units up to the rollback. Shadow stands beside: the canary's figures are for candidates "
-        f"that got past it.{_precision(found)}[/]",
+        "that got past it. Noticed: held for people, rolled back or invalid; invalid: ended by a guard, since nothing could be "
+        f"compared. {false_alarms(found)} {precision(found)}[/]",
         2,
     )
     screen.print("\n[bold]What each step can see[/] (80 % power, with the evidence of the steps before)")
     head, rows = rows_of_steps(found)
     print_table(screen, head, rows, right=range(3, len(head)), fold=1)
     _print_ends(screen, found)
-
-
-def _precision(found: Simulation) -> str:
-    """How far the shares may be off, at their least certain."""
-    shares = [each for one in found.scenarios for each in (one.shadow, one.noticed, one.rolled_back, one.completed) if each]
-    errors = [each.error for each in shares if each.error is not None]
-    return f" Shares have a standard error of {max(errors) * 100:.2g} points or less." if errors else ""
 
 
 def _print_ends(screen: Console, found: Simulation) -> None:
@@ -59,13 +61,8 @@ def _print_ends(screen: Console, found: Simulation) -> None:
     for one in shown:
         line = "".join(_bar(_at(one, place / (_WIDTH - 1))) for place in range(_WIDTH))
         last = one.curve[-1][0]
-        screen.print(f"  │{line}│ {_with_error(one)} by day {days(last)}: {printable(one.name)}", markup=False, soft_wrap=True)
-
-
-def _with_error(one: ScenarioResult) -> str:
-    """`12.5 % ± 1.9 of 300 runs`, with the standard error in points."""
-    error = "" if one.rolled_back.error is None else f" ± {one.rolled_back.error * 100:.2g}"
-    return f"{chance(one.rolled_back)}{error} of {one.runs:,} runs"
+        share = f"{share_error(one.rolled_back)} of {one.runs:,} runs"
+        screen.print(f"  │{line}│ {share} by day {days(last)}: {printable(one.name)}", markup=False, soft_wrap=True)
 
 
 def _at(one: ScenarioResult, place: float) -> float:

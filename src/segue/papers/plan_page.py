@@ -9,14 +9,30 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from segue.papers.plan_figures import chance, days, rows_of_scenarios, rows_of_steps
+from segue.papers.plan_figures import (
+    SCENARIO_NOTES,
+    SPREADS,
+    STEP_NOTES,
+    chance,
+    days,
+    false_alarms,
+    look_words,
+    rows_of_scenarios,
+    rows_of_steps,
+    share_error,
+)
 from segue.papers.printable import printable_line, printable_name
 from segue.papers.templating import asset, environment, policy_digest
 from segue.simulation import ScenarioResult, Simulation
 from segue.simulation.blindness import Sight
 
 WIDTH, HEIGHT = 320.0, 120.0
-_LINES = (("rolled back", "back", 1), ("completed", "done", 2), ("waiting for people", "wait", 3))
+_LINES = (
+    ("rolled back", "back", 1),
+    ("completed", "done", 2),
+    ("waiting for people", "wait", 3),
+    ("invalid", "void", 4),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +71,7 @@ class Gauge:
 def render_plan(found: Simulation) -> str:
     """The page as text (write it as UTF-8)."""
     style = asset("plan.css")
-    scenario_head, scenario_rows = rows_of_scenarios(found)
+    scenario_head, scenario_rows = rows_of_scenarios(found, with_errors=True)
     step_head, step_rows = rows_of_steps(found)
     return (
         environment()
@@ -66,13 +82,16 @@ def render_plan(found: Simulation) -> str:
             per_day=f"{found.per_day:,.0f}",
             runs=f"{max((one.runs for one in found.scenarios), default=0):,}",
             seed=str(found.seed),
-            look=f"{found.look_hours} h",
+            look=look_words(found),
             remarks=[printable_line(one) for one in found.remarks],
             sentences=[printable_line(one) for one in found.sentences],
             plots=[_plot(one) for one in found.scenarios if one.curve],
             gauges=_gauges(found.sights),
+            scenario_notes=SCENARIO_NOTES,
+            step_notes=STEP_NOTES,
+            spreads=f"{SPREADS} Behind ± is the standard error of a share, in points. {false_alarms(found)}",
             scenario_head=scenario_head,
-            scenario_rows=[[printable_name(cell, 200) for cell in row] for row in scenario_rows],
+            scenario_rows=[[printable_name(name, 200), *map(_kept_together, figures)] for name, *figures in scenario_rows],
             step_head=step_head,
             step_rows=[[printable_name(cell, 200) for cell in row] for row in step_rows],
             width=f"{WIDTH:g}",
@@ -83,14 +102,23 @@ def render_plan(found: Simulation) -> str:
     )
 
 
+def _kept_together(figure: str) -> str:
+    """A figure that may only be broken before its error or its remark, so that a wide table fits."""
+    return figure.replace(" ", "\N{NO-BREAK SPACE}").replace("\N{NO-BREAK SPACE}±", " ±").replace("\N{NO-BREAK SPACE}(", " (")
+
+
 def _plot(one: ScenarioResult) -> Plot:
     last_day = one.curve[-1][0] or 1.0
     lines = []
-    for name, tone, column in _LINES:
+    ends = (one.rolled_back, one.completed, one.waiting, one.invalid)
+    for (name, tone, column), end in zip(_LINES, ends, strict=True):
         points = " ".join(f"{WIDTH * row[0] / last_day:.1f},{HEIGHT * (1 - row[column]):.1f}" for row in one.curve)
-        lines.append(Line(name, tone, points, f"{one.curve[-1][column] * 100:.3g} %"))
+        lines.append(Line(name, tone, points, share_error(end)))
     truth = {"within": "within every limit", "hold": "beyond a hold limit", "rollback": "beyond a rollback limit"}[one.truth]
-    words = f"Rolled back {chance(one.rolled_back)}, completed {chance(one.completed)}, by day {days(last_day)}."
+    if one.is_troubled:
+        truth = "nothing can be compared"
+    shares = ", ".join(f"{name} {chance(end)}" for (name, *_), end in zip(_LINES, ends, strict=True))
+    words = f"By day {days(last_day)}: {shares}."
     return Plot(printable_name(one.name, 200), truth, days(last_day), tuple(lines), words)
 
 

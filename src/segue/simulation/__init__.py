@@ -1,8 +1,8 @@
 """A plan tried out before it is used: simulated outcomes through the shipped evidence, many runs side by side. Pure.
 
-`setting` is what a plan means, `scenario` what may be wrong, `traffic` and `outcomes` what is drawn; `shadow`, `canary` and
-`soak` are the stages, `chunk` a seeded piece of work; `result` are the figures, `blindness` what each step can see, `wording`
-the sentences.
+`setting` is what a plan means, `scenario` what may be wrong with a candidate, `trouble` with the comparison itself; `traffic`
+and `outcomes` are what is drawn; `shadow`, `canary` (with its `guards`) and `soak` are the stages, `chunk` a seeded piece of
+work; `result` are the figures, `blindness` what each step can see, `wording` the sentences.
 """
 
 from segue.simulation.chunk import CHUNK, Runs, Simulator, Work, join, share_out
@@ -10,6 +10,7 @@ from segue.simulation.result import ScenarioResult, Simulation, conclude, summar
 from segue.simulation.scenario import Scenario, ScenarioError, default_scenarios, late_remark, read_scenario
 from segue.simulation.setting import Facts, Gap, Setting, find_gaps, settle, watched_slices
 from segue.simulation.traffic import Traffic, block_hours
+from segue.simulation.trouble_text import default_troubles, read_trouble
 
 __all__ = [
     "CHUNK",
@@ -27,10 +28,12 @@ __all__ = [
     "block_hours",
     "conclude",
     "default_scenarios",
+    "default_troubles",
     "find_gaps",
     "join",
     "late_remark",
     "read_scenario",
+    "read_trouble",
     "settle",
     "share_out",
     "summarise",

@@ -3,6 +3,9 @@
 At every look: beyond the rollback limit anywhere, it goes back; beyond the hold limit, it holds and waits for people.
 At the end of a cycle, once the hold is over: it advances if all required cells have excluded the step's rung, else it extends;
 at the step's longest length it waits for a named person. Nothing advances on silence: a cell without labels is never safe.
+
+Guards come first (`judge` in the evidence has the same order). Units that did not arrive in the planned shares end the run as
+invalid. Cells whose labels come back differently say nothing: harm elsewhere still rolls back, else the run is invalid too.
 """
 
 from __future__ import annotations
@@ -15,25 +18,31 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from segue.evidence.sequential.betting import Array
-from segue.evidence.sequential.combination import intersection_log_e, rejects
+from segue.evidence.sequential.combination import rejects
 from segue.evidence.sequential.grid import Grid
 from segue.evidence.sequential.grid import Outcomes as GridOutcomes
 from segue.evidence.sequential.process import Memory
+from segue.simulation.guards import Guards
 from segue.simulation.lag import Waiting
 from segue.simulation.outcomes import Outcomes, block_of, labels_of
+from segue.simulation.promotion import Promotion
 from segue.simulation.selection import take_grid, take_memory
 from segue.simulation.setting import Setting
 from segue.simulation.traffic import Traffic
+from segue.simulation.trouble import share_given
 
-End = Literal["through", "rolled back", "held", "unsettled"]
-ENDS: tuple[End, ...] = ("through", "rolled back", "held", "unsettled")
-THROUGH, ROLLED_BACK, HELD, UNSETTLED = range(4)
+End = Literal["through", "rolled back", "held", "unsettled", "invalid"]
+ENDS: tuple[End, ...] = ("through", "rolled back", "held", "unsettled", "invalid")
+THROUGH, ROLLED_BACK, HELD, UNSETTLED, INVALID = range(5)
 _EPS = 1e-9
 
 
 @dataclass
 class CanaryRuns:
-    """What became of each run. `left_day` is when a step was left upwards, NaN where it was not; `memory` of those through."""
+    """What became of each run. `left_day` is when a step was left upwards, NaN where it was not; `memory` of those through.
+
+    `mismatched` tells, of the runs that are invalid, those whose shares were refuted; the others' labels came back differently.
+    """
 
     end: NDArray[np.int64]
     end_day: Array
@@ -42,6 +51,7 @@ class CanaryRuns:
     hold_day: Array
     left_day: Array
     memory: Memory
+    mismatched: NDArray[np.bool_]
 
 
 @dataclass
@@ -55,14 +65,16 @@ class _State:
     labelled: Array
     held: Array
     watch: Grid
-    promotion: Grid
+    promotion: Promotion
     waiting: Waiting
+    guards: Guards
 
     def keep(self, runs: NDArray[np.bool_]) -> None:
         for name in ("which", "step", "began", "exposed", "labelled", "held"):
             setattr(self, name, getattr(self, name)[runs])
-        self.watch, self.promotion = take_grid(self.watch, runs), take_grid(self.promotion, runs)
+        self.watch, self.promotion = take_grid(self.watch, runs), self.promotion.take(runs)
         self.waiting.keep(runs)
+        self.guards.keep(runs)
 
 
 @dataclass(frozen=True)
@@ -86,6 +98,7 @@ class Canary:
             np.full(runs, np.nan),
             np.full((runs, len(setting.steps)), np.nan),
             _no_memory(state.watch, runs),
+            np.zeros(runs, bool),
         )
         per_block = self.traffic.per_block(self.hours) / setting.plan.requests_per_user
         share = np.array([step.share for step in setting.steps])
@@ -93,7 +106,10 @@ class Canary:
         block = 0
         while len(state.which):
             mean = per_block[block % len(per_block)] * segment[state.step]
-            units = rng.poisson(np.stack([mean * (1 - share[state.step]), mean * share[state.step]], -1))
+            planned = share[state.step]
+            given = share_given(self.outcomes.scenario.troubles, planned, block * self.hours / 24)
+            units = rng.poisson(np.stack([mean * (1 - given), mean * given], -1))
+            state.guards.assignment.add(planned, *units.T.astype(float))
             day = np.full(len(state.which), block * self.hours / 24)
             table = self.outcomes.draw(units, day, None, rng)
             state.exposed += units[:, 1]
@@ -106,7 +122,6 @@ class Canary:
         setting = self.setting
         rules = [gate.rule for gate in setting.gates]
         watch = Grid.start([replace(rule, safe=()) for rule in rules], setting.slices[1:], runs=(runs,))
-        promotion = Grid.start(rules, [setting.slices[cell] for cell in self._promoted[1:]], runs=(runs,))
         ages = tuple(stream.age for stream in setting.streams)
         return _State(
             np.arange(runs),
@@ -116,14 +131,10 @@ class Canary:
             np.zeros((runs, len(setting.gates), len(setting.slices))),
             np.full(runs, np.nan),
             replace(watch, weights=setting.weights),
-            promotion,
+            Promotion.start(setting, runs),
             Waiting.of_ages(ages, self.hours),
+            Guards.start(setting, self.outcomes.scenario, runs),
         )
-
-    @property
-    def _promoted(self) -> tuple[int, ...]:
-        """The cells of the promotion grid: the total, and whatever some gate has to be safe on."""
-        return (0, *sorted({cell for gate in self.setting.gates for cell in gate.required if cell}))
 
     def _look(self, state: _State, done: CanaryRuns, now: float) -> None:
         """Bet on what has come of age, then decide, run by run."""
@@ -135,17 +146,24 @@ class Canary:
         due = (elapsed >= hold - _EPS) & (np.mod(elapsed + _EPS, cycle) < self.hours / 24)
         self._bet(state, close=due | state.waiting.ends_step())
         alpha = setting.canary_alpha
-        back = np.asarray(rejects(state.watch.union(state.watch.rollback_log_e), alpha), bool)
-        held = np.asarray(rejects(state.watch.union(state.watch.hold_log_e), alpha), bool)
+        mismatched, unlike = state.guards.mismatched, state.guards.unlike
+        # A cell that means nothing adds nothing: with e = 0 the average stays an e-process.
+        rollback, hold_line = (np.where(unlike, -np.inf, one) for one in (state.watch.rollback_log_e, state.watch.hold_log_e))
+        back = np.asarray(rejects(state.watch.union(rollback), alpha), bool) & ~mismatched
+        held = np.asarray(rejects(state.watch.union(hold_line), alpha), bool)
+        invalid = mismatched | (unlike.any((-1, -2)) & ~back)
         state.held = np.where(np.isnan(state.held) & held, now, state.held)
         is_held = ~np.isnan(state.held)
-        advances = due & ~back & ~is_held & self._is_safe(state) & self._has_seen_enough(state)
-        out_of_time = ~back & ~advances & (elapsed >= longest - _EPS)
+        may = due & ~back & ~invalid & ~is_held
+        advances = may & self._is_safe(state, may) & self._has_seen_enough(state) if may.any() else may
+        out_of_time = ~back & ~invalid & ~advances & (elapsed >= longest - _EPS)
         last = state.step == len(setting.steps) - 1
         done.left_day[state.which[advances], state.step[advances]] = now
+        done.mismatched[state.which[mismatched]] = True
         through = advances & last
         for code, ending in (
             (ROLLED_BACK, back),
+            (INVALID, invalid),
             (HELD, out_of_time & is_held),
             (UNSETTLED, out_of_time & ~is_held),
             (THROUGH, through),
@@ -154,7 +172,7 @@ class Canary:
         moved = advances & ~last
         state.step = np.where(moved, state.step + 1, state.step)
         state.began = np.where(moved, now, state.began)
-        ended = back | out_of_time | through
+        ended = back | invalid | out_of_time | through
         if ended.any():
             state.keep(~ended)
 
@@ -165,28 +183,21 @@ class Canary:
         size = setting.scale.size
         plain = block_of(table, rows, slice(None))
         state.watch = state.watch.advance(GridOutcomes({size: plain}, {size: plain}), close=close.astype(float))
-        narrow = block_of(table, rows, self._promoted)
-        careful = block_of(table, rows, self._promoted, cautious=True)
-        state.promotion = state.promotion.advance(GridOutcomes({size: narrow}, {size: careful}), close=close.astype(float))
+        state.promotion = state.promotion.advance(block_of(table, rows, state.promotion.cells, cautious=True), close)
         state.labelled += labels_of(table, rows)
+        state.guards.heard(table)
 
-    def _is_safe(self, state: _State) -> NDArray[np.bool_]:
-        """Whether every required cell of every gate has excluded the rung of the run's step."""
-        setting = self.setting
+    def _is_safe(self, state: _State, asked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Whether every required cell of every gate has excluded the rung of the run's step, of the runs asked about."""
         safe = np.zeros(len(state.which), bool)
-        for place, step in enumerate(setting.steps):
-            here = state.step == place
-            if not here.any():
-                continue
-            parts = [
-                state.promotion.safe_log_e(row, step.nulls[row])[:, [self._promoted.index(cell) for cell in gate.required]]
-                for row, gate in enumerate(setting.gates)
-            ]
-            whole = intersection_log_e(np.concatenate(parts, -1))
-            safe |= here & np.asarray(rejects(whole, setting.canary_alpha), bool)
+        for place in range(len(self.setting.steps)):
+            here = asked & (state.step == place)
+            if here.any():
+                safe[here] = rejects(state.promotion.log_e(place, here), self.setting.canary_alpha)
         return safe
 
     def _has_seen_enough(self, state: _State) -> NDArray[np.bool_]:
+        """By run, whether every gate has as many labels as it wants: none, for one that is only watched and names no number."""
         gates = self.setting.gates
         enough = [gate.seen(state.labelled[:, row]) >= gate.min_exposed for row, gate in enumerate(gates)]
         return np.asarray(np.all(enough, axis=0))

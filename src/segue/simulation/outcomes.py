@@ -20,6 +20,7 @@ from scipy.special import betaln, gammaln
 from segue.evidence.sequential.betting import Array, Block
 from segue.simulation.scenario import SOAK, Scenario, Shift, dimension
 from segue.simulation.setting import Setting
+from segue.simulation.trouble import answers_given
 
 MISSING, EXPOSED = -2, -1
 """Where a table has, behind the masses on the nodes, the labels that did not come, and the units served."""
@@ -91,11 +92,12 @@ class Outcomes:
             begun = np.full(len(day), soak_day is not None) if shift.since == SOAK else day >= shift.since
             rates[:, 1, shift.stream] += shift.amount * begun
         rates = np.clip(rates, _EDGE, 1 - _EDGE)
-        asked = np.array([stream.sampled for stream in setting.streams])
-        labelled = asked * np.array([stream.answered for stream in setting.streams])
+        asked = np.broadcast_to([stream.sampled for stream in setting.streams], rates.shape)
+        answered = np.array([stream.answered for stream in setting.streams])
+        of_candidate = answers_given(self.scenario.troubles, answered, day)
+        labelled = asked * np.stack([np.broadcast_to(answered, of_candidate.shape), of_candidate], 1)
         bad = unit_chances(rates, setting.outcomes, setting.plan.likeness)
-        rest = np.broadcast_to(np.stack([1 - asked, asked - labelled], -1), (*rates.shape, 2))
-        chances = np.concatenate([rest, bad * labelled[:, None]], -1)
+        chances = np.concatenate([np.stack([1 - asked, asked - labelled], -1), bad * labelled[..., None]], -1)
         return np.asarray(chances / chances.sum(-1, keepdims=True))
 
 

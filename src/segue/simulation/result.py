@@ -13,6 +13,7 @@ from segue.evidence.sequential.betting import Array
 from segue.simulation.blindness import Sight, sights_of
 from segue.simulation.canary import HELD, ROLLED_BACK, THROUGH, UNSETTLED
 from segue.simulation.chunk import Runs
+from segue.simulation.guards import promised_alpha
 from segue.simulation.scenario import Scenario, reach
 from segue.simulation.setting import Reach, Setting
 from segue.simulation.traffic import Traffic
@@ -56,15 +57,18 @@ class Spread:
 class ScenarioResult:
     """One scenario. `truth` is the limit that the candidate is really beyond; a rollback within the limits is a false one.
 
-    `noticed` counts runs that were held or rolled back, in days since the first step; `detect_days` counts from the harm.
+    `invalid` are the runs that a guard ended because nothing could be compared, `mismatched` those of them whose shares were
+    refuted; where `is_troubled` is false they are false alarms.
+    `noticed` counts runs held, rolled back or invalid, in days since the first step; `detect_days` counts from the harm.
     `detect_days` and `exposed` are over the runs that were rolled back, `complete_days` over those completed: not over all.
     `stopped_by_step` is the share of the runs that were rolled back in each step, and last in soak; `stuck_by_step` is the
-    share that neither advanced nor went back there. `unsettled` has those of the soak too. `curve` is the share rolled back,
-    completed and waiting by day.
+    share that waited for people there. `unsettled` has those of the soak too, `waiting` those held as well. `curve` is the
+    share rolled back, completed, waiting and invalid by day.
     """
 
     name: str
     truth: Reach
+    is_troubled: bool
     runs: int
     shadow: Chance | None
     rolled_back: Chance
@@ -72,6 +76,9 @@ class ScenarioResult:
     noticed: Chance
     held: Chance
     unsettled: Chance
+    waiting: Chance
+    invalid: Chance
+    mismatched: Chance
     completed: Chance
     noticed_days: Spread
     detect_days: Spread
@@ -80,7 +87,7 @@ class ScenarioResult:
     shadow_pairs: Spread
     stopped_by_step: tuple[float, ...]
     stuck_by_step: tuple[float, ...]
-    curve: tuple[tuple[float, float, float, float], ...]
+    curve: tuple[tuple[float, float, float, float, float], ...]
 
     @property
     def is_false(self) -> bool:
@@ -90,12 +97,16 @@ class ScenarioResult:
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """All that `segue plan simulate` says: the settings it was run with, the scenarios, and what each step can see."""
+    """All that `segue plan simulate` says: the settings it was run with, the scenarios, and what each step can see.
+
+    `guard_alpha` is how often the guards may end a run whose comparison nothing is wrong with.
+    """
 
     plan: str
     per_day: float
     seed: int
     look_hours: int
+    guard_alpha: float
     remarks: tuple[str, ...]
     scenarios: tuple[ScenarioResult, ...]
     sights: tuple[Sight, ...]
@@ -110,7 +121,7 @@ def summarise(setting: Setting, scenario: Scenario, runs: Runs) -> ScenarioResul
     """The figures of one scenario."""
     n = len(runs.end)
     back, steps = runs.rolled_back, len(setting.steps)
-    noticed = back | ~np.isnan(runs.hold_day)
+    noticed = back | runs.invalid | ~np.isnan(runs.hold_day)
     has_shadow = bool(setting.plan.shadow.length) and any(one.in_shadow for one in setting.streams)
     by_step = [float(np.mean((runs.end == ROLLED_BACK) & (runs.end_step == step))) if n else 0.0 for step in range(steps)]
     stuck = [
@@ -119,6 +130,7 @@ def summarise(setting: Setting, scenario: Scenario, runs: Runs) -> ScenarioResul
     return ScenarioResult(
         name=scenario.name,
         truth=reach(setting, scenario),
+        is_troubled=bool(scenario.troubles),
         runs=n,
         shadow=Chance.of(runs.shadow_stopped) if has_shadow else None,
         rolled_back=Chance.of(back),
@@ -126,6 +138,9 @@ def summarise(setting: Setting, scenario: Scenario, runs: Runs) -> ScenarioResul
         noticed=Chance.of(noticed),
         held=Chance.of(runs.end == HELD),
         unsettled=Chance.of((runs.end == UNSETTLED) | runs.soak_unseen),
+        waiting=Chance.of(runs.waits),
+        invalid=Chance.of(runs.invalid),
+        mismatched=Chance.of(runs.mismatched),
         completed=Chance.of(runs.completed),
         noticed_days=Spread.of(np.minimum(np.where(np.isnan(runs.hold_day), np.inf, runs.hold_day), runs.last_day)[noticed]),
         detect_days=Spread.of(_since(scenario, runs)[back]),
@@ -147,8 +162,8 @@ def _since(scenario: Scenario, runs: Runs) -> Array:
     return np.asarray(np.maximum(runs.last_day - (0.0 if always else begins), 0.0))
 
 
-def _curve(runs: Runs, points: int = 60) -> tuple[tuple[float, float, float, float], ...]:
-    """(day, rolled back, completed, waiting for people), as shares."""
+def _curve(runs: Runs, points: int = 60) -> tuple[tuple[float, float, float, float, float], ...]:
+    """(day, rolled back, completed, waiting for people, invalid), as shares."""
     if not len(runs.end):
         return ()
     days = np.linspace(0.0, float(runs.last_day.max()), points)
@@ -160,6 +175,7 @@ def _curve(runs: Runs, points: int = 60) -> tuple[tuple[float, float, float, flo
             float(np.mean(runs.rolled_back & (last <= day))),
             float(np.mean(runs.completed & (last <= day))),
             float(np.mean(waits & (last <= day))),
+            float(np.mean(runs.invalid & (last <= day))),
         )
         for day in days
     )
@@ -183,6 +199,7 @@ def conclude(
         traffic.per_day,
         seed,
         look_hours,
+        promised_alpha(setting),
         (*([traffic.remark] if traffic.remark else []), *remarks),
         tuple(results),
         sights,

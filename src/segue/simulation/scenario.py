@@ -6,12 +6,13 @@
     quality -3pts, errors +1pt            several at once
 
 A sign is in the metric's own direction. Text comes in, a frozen value goes out; what it does to outcomes is `outcomes`'s.
+Trouble with the comparison itself is typed in `trouble_text`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -20,11 +21,12 @@ import numpy as np
 from segue.evidence.sequential.betting import Array
 from segue.model.plan_text import days_text
 from segue.simulation.setting import GateSetting, Reach, Setting, reach_of
+from segue.simulation.trouble import PLACES, Trouble
 
 SOAK = -1.0
 """In place of a day: with full traffic."""
 MOST_SLICES = 3
-_AMOUNT = re.compile(r"([+\-−])(\d+(?:\.\d+)?)(%|pp|pts?|points?)", re.ASCII)
+AMOUNT = re.compile(r"([+\-−])(\d+(?:\.\d+)?)(%|pp|pts?|points?)", re.ASCII)
 _BEYOND = 1.5
 """By how much the default scenarios go beyond the rollback limit."""
 
@@ -41,10 +43,11 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A name and what is wrong; nothing, where there are no shifts."""
+    """A name and what is wrong: shifts are the candidate's, troubles are of the comparison itself; nothing, without both."""
 
     name: str
     shifts: tuple[Shift, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
 
     @property
     def is_late(self) -> bool:
@@ -67,7 +70,7 @@ def read_scenario(text: str, setting: Setting) -> Scenario:
         raise ScenarioError(f"More than {MOST_SLICES} slices in one scenario.", "Split it into several --regression.")
     for shift in shifts:
         if shift.since >= setting.longest_days:
-            what = f"'from day {shift.since:g}' is after the end of the plan: {_length(setting)}."
+            what = f"'from day {shift.since:g}' is after the end of the plan: {length_words(setting)}."
             raise ScenarioError(what, "Write an earlier day, or 'from soak'.")
         rate = setting.streams[shift.stream].rate
         if not 0 <= rate + shift.amount <= 1:
@@ -80,13 +83,15 @@ def read_scenario(text: str, setting: Setting) -> Scenario:
 
 def late_remark(setting: Setting, scenario: Scenario) -> str | None:
     """That a scenario begins when most runs are over: those that nothing has extended never meet it."""
-    latest = max((shift.since for shift in scenario.shifts), default=0.0)
-    if latest < setting.planned_days:
+    days = (*(one.since for one in scenario.shifts), *(one.since for one in scenario.troubles))
+    latest = max(days, default=0.0)
+    if latest < (setting.canary_days if scenario.troubles else setting.planned_days):
         return None
-    return f"'{scenario.name}' begins when only extended runs are still under way: {_length(setting)}."
+    return f"'{scenario.name}' begins when only extended runs are still under way: {length_words(setting)}."
 
 
-def _length(setting: Setting) -> str:
+def length_words(setting: Setting) -> str:
+    """How long the plan lasts, as planned and at most."""
     planned, longest = days_text(setting.planned_days), days_text(setting.longest_days)
     return f"with its soak it lasts {planned}" + (f", {longest} if every step is extended" if longest != planned else "")
 
@@ -100,25 +105,32 @@ def _read_part(part: str, setting: Setting) -> Shift:
         cell = _read_slice(words.pop(0), setting)
     if len(words) >= 2 and "from" in words:
         place = words.index("from")
-        since = _read_since(words[place + 1 :])
+        since = read_since(words[place + 1 :])
         words = words[:place]
+    names = [stream.metric for stream in setting.streams]
+    if len(words) > 1 and words[-2] in PLACES and words[-2] not in names:
+        what = f"'{part.strip()}' is trouble with the comparison, not a change of the candidate."
+        raise ScenarioError(what, f"Write it as --trouble '{part.strip()}'.")
     if len(words) != 2:
+        near = near_name(" ".join(words[:-1]), names) if len(words) > 2 and AMOUNT.fullmatch(words[-1]) else None
         raise ScenarioError(
             f"'{part.strip()}' is not a metric and a change of it" + (f": {len(words)} words are left." if words else "."),
             _example(setting),
+            near,
         )
     metric, amount = words
-    found = _AMOUNT.fullmatch(amount)
+    found = AMOUNT.fullmatch(amount)
     if found is None:
-        if _AMOUNT.fullmatch(metric):
+        if AMOUNT.fullmatch(metric):
             raise ScenarioError(f"'{metric}' stands before the metric.", _example(setting), f"'{amount} {metric}'")
         raise ScenarioError(
-            f"'{amount}' is not a change: it needs a sign, a number and a unit.", "Write -8pts for points, or +20% of the rate."
+            f"'{amount}' is not a change: it needs a sign, a number and a unit.",
+            "Write -8pts for points, or +20% of the rate.",
+            near_change(words),
         )
-    names = [stream.metric for stream in setting.streams]
     if metric not in names:
         raise ScenarioError(
-            f"The plan has no gate on '{metric}'.", f"Its gates are on {', '.join(names)}.", _near(metric, names)
+            f"The plan has no gate on '{metric}'.", f"Its gates are on {', '.join(names)}.", near_name(metric, names)
         )
     row = names.index(metric)
     value = (1 if found[1] == "+" else -1) * float(found[2]) / 100
@@ -136,25 +148,46 @@ def _read_slice(word: str, setting: Setting) -> int:
         word = fitting[0] if fitting else value
     if word not in names:
         known = f"It has {', '.join(names[:12])}." if names else "Write its slices with their shares into the plan: `slices:`."
-        raise ScenarioError(f"The plan has no slice '{word}'.", known, _near(word, names))
+        raise ScenarioError(f"The plan has no slice '{word}'.", known, near_name(word, names))
     return setting.slices.index(word)
 
 
-def _read_since(words: list[str]) -> float:
-    if words == ["soak"]:
+def read_since(words: list[str], *, has_soak: bool = True) -> float:
+    """The day of `day 9`; `SOAK` of `soak`, where that is a beginning."""
+    if words == ["soak"] and has_soak:
         return SOAK
     if len(words) == 2 and words[0] == "day" and re.fullmatch(r"\d+(?:\.\d+)?", words[1]):
         return float(words[1])
-    raise ScenarioError(f"'from {' '.join(words)}' is no beginning.", "Write 'from day 9', or 'from soak'.")
+    fix = "Write 'from day 9', or 'from soak'." if has_soak else "Write 'from day 9': days count from the first step."
+    raise ScenarioError(f"'from {' '.join(words)}' is no beginning.", fix)
 
 
-def _near(word: str, names: tuple[str, ...] | list[str]) -> str | None:
-    """What was likely meant: the whole name, or for a slice its value alone."""
-    tails = {one.partition("=")[2]: one for one in names if "=" in one}
-    folded = get_close_matches(word, names, n=1) or [
-        tails[one] for one in get_close_matches(word.partition("=")[2] or word, list(tails), n=1)
-    ]
-    return f"'{folded[0]}'" if folded else None
+def near_change(words: Sequence[str]) -> str | None:
+    """A change with a sign that lacks its unit alone: points are what people mean first."""
+    return f"'{' '.join(words)}pts'" if len(words) > 1 and re.fullmatch(r"[+\-]\d+(?:\.\d+)?", words[-1]) else None
+
+
+def near_name(word: str, names: Sequence[str]) -> str | None:
+    """What was likely meant: the whole name, for a slice its value alone, or the one name that has a part like it."""
+    folded = {_folded(one): one for one in names}
+    wanted = _folded(word)
+    if near := get_close_matches(wanted, list(folded), n=1):
+        return f"'{folded[near[0]]}'"
+    tails = {_folded(one.partition("=")[2]): one for one in names if "=" in one}
+    if near := get_close_matches(_folded(word.partition("=")[2] or word), list(tails), n=1):
+        return f"'{tails[near[0]]}'"
+    # `topic` for `right_topic`, `thumbs_down_rate` for `thumbs_down`: a part is enough where it points to one name alone.
+    parts = [whole for name, whole in folded.items() if _shares_a_part(wanted, name)]
+    return f"'{parts[0]}'" if len(parts) == 1 else None
+
+
+def _folded(name: str) -> str:
+    """Case and the signs between words are what people get wrong first."""
+    return re.sub(r"[\s_\-.]+", "_", name.casefold())
+
+
+def _shares_a_part(word: str, name: str) -> bool:
+    return bool(word) and any(get_close_matches(one, name.split("_"), n=1, cutoff=0.8) for one in word.split("_"))
 
 
 def _example(setting: Setting) -> str:

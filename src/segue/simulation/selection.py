@@ -37,11 +37,12 @@ def take_fixed(process: FixedProcess, runs: Chosen) -> FixedProcess:
 
 def _take_group(group: Group, runs: Chosen) -> Group:
     safe = None if group.safe is None else take_process(group.safe, runs)
-    waiting, cautious = _take_block(group.waiting, runs), _take_block(group.cautious, runs)
+    waiting, cautious = take_block(group.waiting, runs), take_block(group.cautious, runs)
     return replace(group, harm=take_process(group.harm, runs), safe=safe, waiting=waiting, cautious=cautious)
 
 
-def _take_block(block: Block, runs: Chosen) -> Block:
+def take_block(block: Block, runs: Chosen) -> Block:
+    """The outcomes of these runs."""
     return Block(
         block.candidate[runs],
         block.control[runs],

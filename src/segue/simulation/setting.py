@@ -66,7 +66,10 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class GateSetting:
-    """A gate with its question: which stream it reads, which cells it watches, and which have to be safe to advance."""
+    """A gate with its question: which stream it reads, which cells it watches, and which have to be safe to advance.
+
+    `min_exposed` is what has to be seen: a gate that is not required keeps nothing waiting unless the plan writes a number.
+    """
 
     title: str
     stream: int
@@ -271,7 +274,8 @@ def _gate(
         scale=scale,
         rate=stream.rate,
     )
-    return GateSetting(gate.title, row, rule, gate.hold, gate.rollback, watched, required, gate.min_exposed)
+    least = gate.min_exposed if gate.required or "min_exposed" in gate.model_fields_set else 0
+    return GateSetting(gate.title, row, rule, gate.hold, gate.rollback, watched, required, least)
 
 
 def _weights(plan: Plan, gates: tuple[GateSetting, ...], cells: int) -> Array:

@@ -96,11 +96,10 @@ class Soak:
         return done
 
     def _has_seen_enough(self, labelled: Array) -> NDArray[np.bool_]:
-        """By run, whether every required gate has as many labels as it wants; at least one, for silence passes nothing."""
+        """By run, whether every gate has as many labels as it wants; a required one wants one, for silence passes nothing."""
         enough = np.ones(len(labelled), bool)
         for row, gate in enumerate(self.setting.gates):
-            if gate.required:
-                enough &= gate.seen(labelled[:, row]) >= max(gate.min_exposed, 1)
+            enough &= gate.seen(labelled[:, row]) >= max(gate.min_exposed, 1 if gate.required else 0)
         return enough
 
     def _start(self, memory: Memory) -> Detector:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from segue.model.plan_text import days_text, share_text
 from segue.simulation.blindness import NEARLY, Sight
+from segue.simulation.guards import promised_alpha
 from segue.simulation.setting import Setting
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ def blind_sentences(setting: Setting, per_day: float, sights: Sequence[Sight]) -
     for gate in setting.gates:
         own = [one for one in sights if one.gate == gate.title]
         totals = [one for one in own if not one.slice] or own[:: max(1, len(own) // max(len(setting.steps), 1))]
-        found += _limit_sentence(per_day, totals, "drop" if setting.streams[gate.stream].better == "higher" else "rise")
+        # A gate that is only watched has nothing to exclude.
+        if gate.required:
+            found += _limit_sentence(per_day, totals, "drop" if setting.streams[gate.stream].better == "higher" else "rise")
         never = [one for one in own if one.asked is not None and one.asked_days is None]
         late = [one for one in own if one.is_blind and one.asked_days is not None]
         if never:
@@ -86,6 +89,7 @@ def result_sentences(setting: Setting, results: Sequence[ScenarioResult]) -> tup
         back = f"was rolled back in {share_text(share)} of the runs"
         if one.is_false and share > setting.plan.alpha + 2 * (one.rolled_back.error or 0.0):
             found.append(f"'{one.name}' {back} though it is within the rollback limits{_why_false(setting, one, share)}.")
+        found += _guard_sentences(setting, one)
         if not one.is_false and share < WANTED:
             found.append(f"'{one.name}' is beyond a rollback limit and {back}; most others {_rest(one)}.")
     calm = next((one for one in results if one.name == "no change" and one.runs), None)
@@ -101,6 +105,22 @@ def result_sentences(setting: Setting, results: Sequence[ScenarioResult]) -> tup
     return tuple(found)
 
 
+def _guard_sentences(setting: Setting, one: ScenarioResult) -> list[str]:
+    """A trouble that the guards did not notice, or guards that are noisier than they promise."""
+    share = one.invalid.share or 0.0
+    if one.is_troubled and share < WANTED:
+        passed = f"{share_text(one.completed.share)} completed with it" if one.completed.share else "none completed"
+        return [
+            f"'{one.name}' makes the comparison worth nothing, and the guards said so in {share_text(share)} of the runs; "
+            f"of the others most were {_rest(one, but='invalid')}, and {passed}."
+        ]
+    promised = promised_alpha(setting)
+    if not one.is_troubled and share > promised + 2 * (one.invalid.error or 0.0):
+        said = f"'{one.name}' ended as invalid in {share_text(share)} of the runs though nothing is wrong with the comparison"
+        return [f"{said}: the guards promise at most {share_text(promised)}."]
+    return []
+
+
 def _why_false(setting: Setting, one: ScenarioResult, share: float) -> str:
     """Soak without a holdback has nothing beside it that drifts alike."""
     if setting.plan.holdback or 2 * (one.in_soak.share or 0.0) < share:
@@ -108,10 +128,11 @@ def _why_false(setting: Setting, one: ScenarioResult, share: float) -> str:
     return ", most of them in soak: without a holdback, drift looks like harm; `holdback: 5%` keeps a live comparison"
 
 
-def _rest(one: ScenarioResult) -> str:
-    """What became of most runs that were not rolled back."""
+def _rest(one: ScenarioResult, *, but: str = "rolled back") -> str:
+    """What became of most runs that did not end in one way."""
     ends = {"held for people": one.held.share, "left to a person": one.unsettled.share, "completed": one.completed.share}
-    return max(ends, key=lambda name: ends[name] or 0.0)
+    ends |= {"invalid": one.invalid.share, "rolled back": one.rolled_back.share}
+    return max((name for name in ends if name != but), key=lambda name: ends[name] or 0.0)
 
 
 def on_slice(one: Sight) -> str:

@@ -8,7 +8,10 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import os
 import zlib
+from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from segue.errors import Fault, InputError
@@ -17,6 +20,7 @@ from segue.workspace.fault_tally import FaultTally
 from segue.workspace.text_file import Root, cannot_open
 
 LONGEST_LINE = 1024 * 1024
+_ENDINGS = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
 _KINDS = "lines that are no arrivals"
 
 
@@ -26,6 +30,9 @@ def read_trace(path: Path) -> list[float]:
     file = root.shown(path)
     trouble = cannot_open(root, path)
     if trouble is not None:
+        if not os.path.lexists(path):
+            fix = 'Record the traffic as one {"t_s": seconds} per line, or leave --trace out: then there is a daily cycle.'
+            trouble = replace(trouble, fix=fix, likely=_near_trace(root, path))
         raise InputError.from_faults([trouble], subject=f"the trace {file}")
     tally = FaultTally(file)
     seconds: list[float] = []
@@ -51,6 +58,19 @@ def read_trace(path: Path) -> list[float]:
     if tally.total:
         raise tally.error()
     return seconds
+
+
+def _near_trace(root: Root, path: Path) -> str | None:
+    """The file beside it that was likely meant: one named like it, or the only trace there is."""
+    try:
+        beside = sorted(one.name for one in path.parent.iterdir() if one.name.endswith(_ENDINGS) and one.is_file())
+    except OSError:
+        return None
+    # Endings are left out: what all traces share says nothing about which one was meant.
+    stems = {one.partition(".")[0].casefold(): one for one in reversed(beside)}
+    near = get_close_matches(path.name.partition(".")[0].casefold(), list(stems), n=1)
+    name = stems[near[0]] if near else beside[0] if len(beside) == 1 else None
+    return None if name is None else f"'{root.shown(path.parent / name)}'"
 
 
 def _arrival(raw: bytes, file: str, line: int) -> float | Fault:
