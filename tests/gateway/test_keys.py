@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from segue.gateway.keys import GatewayKey, KeyRing, hash_key, make_key
+from segue.gateway.keys import KeyRing, hash_key, make_key
+from segue.model.serving import GatewayKey
 
 KEY, OTHER = make_key(bytes(range(32))), make_key(bytes(range(1, 33)))
 

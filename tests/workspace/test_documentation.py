@@ -31,6 +31,7 @@ from segue.model import (
     ToolSpec,
     Workflow,
 )
+from segue.model.serving import GatewayKey, GatewaySettings, Serving
 from segue.providers.config import AnthropicConfig, OpenAIConfig
 from segue.providers.pacing import RetryPolicy
 from segue.providers.pricing import ModelPrice
@@ -43,6 +44,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 TABLES: list[tuple[str, str, tuple[type[BaseModel], ...]]] = [
     ("workspace.md", "segue.yaml", (WorkspaceConfig,)),
+    ("workspace.md", "The gateway", (GatewaySettings,)),
+    ("workspace.md", "A gateway key", (GatewayKey,)),
     ("workspace.md", "A provider over HTTP", (OpenAIConfig, AnthropicConfig)),
     ("workspace.md", "A recorded provider", (RecordedConfig,)),
     ("workspace.md", "A scripted provider", (ScriptedConfig,)),
@@ -54,6 +57,7 @@ TABLES: list[tuple[str, str, tuple[type[BaseModel], ...]]] = [
     ("workspace.md", "A scorer", (ScorerSpec,)),
     ("workspace.md", "The gate", (GateSettings,)),
     ("workspace.md", "Budgets", (Budgets,)),
+    ("workspace.md", "Serving", (Serving,)),
     ("workspace.md", "bundles/&lt;label&gt;.yaml", (Bundle,)),
     ("workspace.md", "The model", (ModelRef,)),
     ("workspace.md", "The prompt", (Prompt,)),

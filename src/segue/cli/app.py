@@ -23,6 +23,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "eval": ("eval_commands", "Run candidate and incumbent on the suite, and judge."),
     "compare": ("eval_commands", "Judge stored or imported results, asking no model."),
     "plan": ("plan_commands", "Try out the plan of an upgrade before it is used."),
+    "route": ("route_commands", "Which bundle serves whom: show, set, flip, history."),
+    "gateway": ("gateway_commands", "Serve workflows to OpenAI and Anthropic clients."),
     "show": ("show_commands", "Look at flips, cases and verdicts."),
     "report": ("show_commands", "Write a stored verdict as HTML, Markdown or JSON."),
     "import": ("import_commands", "Bring in results that exist already."),

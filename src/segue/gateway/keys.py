@@ -7,27 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
-from typing import Annotated, Literal
 
-from pydantic import Field
-
-from segue.model.base import Frozen
+from segue.model.serving import GatewayKey
 
 PREFIX = "sg-"
-Permission = Literal["call", "pin", "feedback", "metrics"]
-
-
-class GatewayKey(Frozen):
-    """One key. No `workflows` is all of them. `pin` allows a request to choose its bundle (for debugging)."""
-
-    name: str = Field(min_length=1, max_length=100)
-    hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    workflows: tuple[str, ...] = ()
-    permissions: tuple[Permission, ...] = ("call", "feedback")
-
-    def may_call(self, workflow: str) -> bool:
-        """Whether requests of this workflow may be made with it."""
-        return "call" in self.permissions and (not self.workflows or workflow in self.workflows)
 
 
 def make_key(secret: bytes) -> str:

@@ -41,12 +41,11 @@ class SegmentRule(Frozen):
 
 
 class ShadowRule(Frozen):
-    """How much is mirrored to the candidate. Capped in calls at once, calls a second and money a day."""
+    """How much is mirrored to the candidate. Capped in calls at once and calls a second, in each process of a gateway."""
 
     share: Share = 1.0
     max_in_flight: int = Field(default=64, ge=1)
     per_second: float | None = Field(default=None, gt=0)
-    usd_per_day: float | None = Field(default=None, gt=0)
 
 
 class Route(Frozen):

@@ -1,10 +1,27 @@
-"""What a workflow lets the application say on the way through the gateway."""
+"""What is declared of serving: what a workflow lets the application say, and which keys the gateway takes."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from segue.model.base import Frozen
+
+Permission = Literal["call", "pin", "feedback", "metrics"]
+
+
+class GatewayKey(Frozen):
+    """One key. No `workflows` is all of them. `pin` allows a request to choose its bundle (for debugging)."""
+
+    name: str = Field(min_length=1, max_length=100)
+    hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    workflows: tuple[str, ...] = ()
+    permissions: tuple[Permission, ...] = ("call", "feedback")
+
+    def may_call(self, workflow: str) -> bool:
+        """Whether requests of this workflow may be made with it."""
+        return "call" in self.permissions and (not self.workflows or workflow in self.workflows)
 
 
 class Serving(Frozen):
@@ -12,7 +29,15 @@ class Serving(Frozen):
 
     `may_set` names further fields of a request that the application may set, by their names in its dialect. `otherwise` says
     what becomes of all others: refused, so that nobody believes in a setting that is not there, or left out in silence.
+    `keep` says what the exchange log keeps of bodies: all, their digests, or nothing.
     """
 
     may_set: tuple[str, ...] = ()
     otherwise: Literal["refuse", "ignore"] = "refuse"
+    keep: Literal["full", "digest", "none"] = "full"
+
+
+class GatewaySettings(Frozen):
+    """The gateway of a workspace. Keys are rotated by having two of them for a while."""
+
+    keys: tuple[GatewayKey, ...] = ()

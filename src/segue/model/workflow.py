@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from segue.model.base import Frozen, Json
+from segue.model.serving import Serving
 
 WorkflowKind = Literal["classification", "extraction", "tool-use", "generation", "retrieval"]
 Direction = Literal["higher", "lower"]
@@ -136,6 +137,7 @@ class Workflow(Frozen):
     scorers: tuple[ScorerSpec, ...] = Field(default=(), min_length=0)
     gate: GateSettings = GateSettings()
     budgets: Budgets = Budgets()
+    serving: Serving = Serving()
 
     @field_validator("scorers")
     @classmethod

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -234,18 +235,11 @@ def open_provider(
     from segue.providers.http import HttpProvider, HttpSettings
 
     dialect = DIALECTS[config.type]
-    base_url, key_env = _address(config)
-    secrets = {
-        header: _secret(name, f"headers_env.{header}", variable, environ) for header, variable in config.headers_env.items()
-    }
-    headers = {**config.headers, **secrets}
-    if key_env:
-        secrets[dialect.key_header] = _secret(name, "api_key_env", key_env, environ)
-        headers[dialect.key_header] = dialect.key_prefix + secrets[dialect.key_header]
+    endpoint = find_endpoint(name, config, environ)
     settings = HttpSettings(
-        base_url=base_url,
-        headers=headers,
-        secrets=tuple(secrets.values()),
+        base_url=endpoint.base_url,
+        headers=endpoint.headers,
+        secrets=endpoint.secrets,
         profile=wire_profile(config),
         stream=config.stream,
         timeout_s=config.timeout_s,
@@ -256,6 +250,31 @@ def open_provider(
     )
     today = datetime.fromtimestamp(clock.wall(), tz=UTC).date()
     return HttpProvider(name, dialect, settings, clock=clock, prices=prices or PriceBook(as_of=today))
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an entry over HTTP is asked, and with which headers. `secrets` are the values among them that nobody may see."""
+
+    base_url: str
+    headers: Mapping[str, str] = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+
+
+def find_endpoint(name: str, config: OpenAIConfig | AnthropicConfig, environ: Mapping[str, str]) -> Endpoint:
+    """Raises `ProviderError` naming the variable and the entry where a key is missing."""
+    from segue.providers.dialects import DIALECTS
+
+    dialect = DIALECTS[config.type]
+    base_url, key_env = _address(config)
+    secrets = {
+        header: _secret(name, f"headers_env.{header}", variable, environ) for header, variable in config.headers_env.items()
+    }
+    headers = {**config.headers, **secrets}
+    if key_env:
+        secrets[dialect.key_header] = _secret(name, "api_key_env", key_env, environ)
+        headers[dialect.key_header] = dialect.key_prefix + secrets[dialect.key_header]
+    return Endpoint(base_url, headers, tuple(secrets.values()))
 
 
 def _address(config: OpenAIConfig | AnthropicConfig) -> tuple[str, str | None]:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from segue.errors import Fault, InputError
 from segue.model import Frozen, Json
+from segue.model.serving import GatewaySettings
 from segue.providers.pricing import ModelPrice
 from segue.store.address import parse_address
 from segue.workspace.document import Document, Reading
@@ -35,6 +36,7 @@ class WorkspaceConfig(Frozen):
     state: str = Field(default=DEFAULT_STATE, min_length=1)
     providers: dict[str, dict[str, Json]] = Field(default_factory=dict)
     prices: dict[str, ModelPrice] = Field(default_factory=dict)
+    gateway: GatewaySettings = GatewaySettings()
 
 
 def read_config(root: Root) -> tuple[Reading[WorkspaceConfig], Document | None]:

@@ -1,0 +1,167 @@
+"""Shadow: the same request to the candidate, whose answer nobody sees.
+
+Sent after the user's own request is on its way, and kept under the served exchange's id as its pair. It is the first thing
+that gives way: at its caps, and when the process has much to do, a request is not mirrored, which is counted by reason, for
+coverage is measured and never assumed. A shadow moves no breaker and fails no user.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from segue.errors import InputError
+from segue.exchanges.record import ServedExchange, keep_body
+from segue.gateway.http import Call, Failure, HeadError, ResponseHead, UpstreamRequest
+from segue.gateway.serving import LONGEST_ANSWER, Asking, Effects
+from segue.gateway.target import Target
+from segue.model.route import ShadowRule
+
+NS = 1_000_000_000
+
+
+class Bucket:
+    """So many a second, with a second's worth of them saved up at most."""
+
+    __slots__ = ("_at_ns", "_left", "_most", "_per_second")
+
+    def __init__(self, per_second: float) -> None:
+        self._per_second = per_second
+        self._most = max(1.0, per_second)
+        self._left = self._most
+        self._at_ns: int | None = None
+
+    def take(self, now_ns: int) -> bool:
+        """Take one, if there is one."""
+        if self._at_ns is not None:
+            self._left = min(self._most, self._left + (now_ns - self._at_ns) / NS * self._per_second)
+        self._at_ns = now_ns
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+
+class Shadows:
+    """All shadows of one process. `is_busy` says when there is too much to do for what no user sees."""
+
+    def __init__(self, effects: Effects, new_id: Callable[[], str], is_busy: Callable[[], bool] = lambda: False) -> None:
+        self._effects = effects
+        self._new_id = new_id
+        self._is_busy = is_busy
+        self._in_flight: Counter[str] = Counter()
+        self._buckets: dict[tuple[str, float], Bucket] = {}
+        self.mirrored: Counter[str] = Counter()
+        """By workflow."""
+        self.shed: Counter[tuple[str, str]] = Counter()
+        """By workflow and reason."""
+
+    def mirror(self, asking: Asking) -> None:
+        """Ask the candidate too, unless something speaks against it. Never raises, never waits."""
+        route = asking.workflow.revision.route
+        if route.shadow is None or route.candidate is None:
+            return
+        target = asking.workflow.targets[route.candidate]
+        reason = self._why_not(asking, target, route.shadow)
+        if reason is None:
+            reason = self._send(asking, target)
+        if reason is None:
+            self.mirrored[route.workflow] += 1
+        else:
+            self.shed[route.workflow, reason] += 1
+
+    def ended(self, workflow: str) -> None:
+        """One of them is over."""
+        self._in_flight[workflow] -= 1
+
+    def _why_not(self, asking: Asking, target: Target, rule: ShadowRule) -> str | None:
+        name = asking.workflow.name
+        if self._is_busy():
+            return "busy"
+        if self._in_flight[name] >= rule.max_in_flight:
+            return "in flight"
+        if target.applied.dialect != asking.edge.dialect:
+            return "other dialect"
+        if rule.per_second is not None:
+            bucket = self._buckets.setdefault((name, rule.per_second), Bucket(rule.per_second))
+            if not bucket.take(self._effects.monotonic_ns()):
+                return "rate"
+        return None
+
+    def _send(self, asking: Asking, target: Target) -> str | None:
+        try:
+            body = target.applied.apply(asking.fields)
+            request = UpstreamRequest(b"POST", target.path, target.headers, body)
+        except (InputError, HeadError):
+            return "not representable"
+        answer = ShadowAnswer(self, asking, target, self._effects, self._new_id(), body)
+        self._in_flight[asking.workflow.name] += 1
+        answer.call = target.upstream.send(request, answer, target.timeouts)
+        return None
+
+
+class ShadowAnswer:
+    """What the candidate said to a mirrored request: gathered, kept as a pair, and shown to nobody. A sink of a call."""
+
+    __slots__ = ("_asking", "_began_ns", "_body", "_effects", "_head", "_id", "_parts", "_shadows", "_size", "_target", "call")
+
+    def __init__(self, shadows: Shadows, asking: Asking, target: Target, effects: Effects, own_id: str, body: bytes) -> None:
+        self._shadows = shadows
+        self._asking = asking
+        self._target = target
+        self._effects = effects
+        self._id = own_id
+        self._body = body
+        self._began_ns = effects.monotonic_ns()
+        self._head: ResponseHead | None = None
+        self._parts: list[bytes] = []
+        self._size = 0
+        self.call: Call | None = None
+
+    def on_head(self, head: ResponseHead) -> None:
+        """Its status."""
+        self._head = head
+
+    def on_body(self, chunk: bytes, is_last: bool) -> None:
+        """A part of it."""
+        self._parts.append(chunk)
+        self._size += len(chunk)
+        if is_last:
+            assert self._head is not None, "a head came before"
+            self._keep(None if self._head.status < 300 else f"status {self._head.status}")
+        elif self._size > LONGEST_ANSWER and self.call is not None:
+            self.call.cancel()
+            self._keep("too long")
+
+    def on_failure(self, failure: Failure) -> None:
+        """The candidate's provider failed, which is a finding, not a failure of anybody's."""
+        self._keep(failure.kind.value)
+
+    def _keep(self, failure: str | None) -> None:
+        asking, route = self._asking, self._asking.workflow.revision
+        self._shadows.ended(asking.workflow.name)
+        # What the candidate was asked differs from what the user's application sent: its own prompt is in it.
+        request_note, request = keep_body(self._body, asking.workflow.keep)
+        response_note, response = keep_body(b"".join(self._parts) or None, asking.workflow.keep)
+        record = ServedExchange(
+            id=self._id,
+            at_ns=asking.at_ns,
+            workflow=asking.workflow.name,
+            environment=route.route.environment,
+            route_revision=route.revision,
+            arm="shadow",
+            bundle=self._target.digest,
+            answered_by=self._target.digest,
+            unit=asking.unit,
+            segment=asking.assigned.segment,
+            attributes=asking.attributes,
+            dialect_in=asking.edge.dialect,
+            dialect_out=self._target.applied.dialect,
+            status=None if self._head is None else self._head.status,
+            latency_ns=self._effects.monotonic_ns() - self._began_ns,
+            failure=failure,
+            pair=asking.id,
+            request=request_note,
+            response=response_note,
+        )
+        self._effects.keep(record, request, response)

@@ -1,0 +1,70 @@
+"""What requests are sent to: a bundle made ready, the connections to its provider, and its breaker; by workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from segue.exchanges.record import Keep
+from segue.gateway.applied import AppliedBundle
+from segue.gateway.breaker import Breaker
+from segue.gateway.http import Headers, Timeouts, Upstream
+from segue.model.route import RouteRevision
+from segue.model.serving import GatewayKey
+from segue.routing import Assigned, RoutingTable
+from segue.wire.neutral.client_error import ClientError
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One bundle of one workflow. `headers` carry the provider's key; they are never shown, logged or sent to a client."""
+
+    digest: str
+    applied: AppliedBundle
+    upstream: Upstream
+    path: bytes
+    headers: Headers = field(repr=False)
+    timeouts: Timeouts
+    breaker: Breaker
+
+
+@dataclass(frozen=True, slots=True)
+class ServedWorkflow:
+    """A workflow as it is served now: its route's revision, compiled, and every bundle that the route names."""
+
+    revision: RouteRevision
+    table: RoutingTable
+    targets: Mapping[str, Target]
+    keep: Keep = "full"
+
+    @property
+    def name(self) -> str:
+        """Of the workflow."""
+        return self.revision.route.workflow
+
+    def chain(self, assigned: Assigned) -> Iterator[Target]:
+        """Whom to ask, in turn: the bundle assigned, the incumbent, the bundle's own fallback, the route's. Each once."""
+        route = self.revision.route
+        first = self.targets[assigned.bundle]
+        for digest in dict.fromkeys((assigned.bundle, route.incumbent, first.applied.bundle.fallback, route.fallback)):
+            if digest is not None and digest in self.targets:
+                yield self.targets[digest]
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """All workflows of one environment. Immutable: a flip puts another in its place, and requests under way keep theirs."""
+
+    workflows: Mapping[str, ServedWorkflow] = field(default_factory=dict)
+
+    def find(self, name: str, key: GatewayKey) -> ServedWorkflow | ClientError:
+        """A workflow that this key may call; of others it learns no more than that it may not."""
+        found = self.workflows.get(name)
+        if found is not None and key.may_call(name):
+            return found
+        known = [one for one in self.workflows if key.may_call(one)]
+        near = get_close_matches(name, known, n=1, cutoff=0.5)
+        told = f" Did you mean '{near[0]}'?" if near else f" This key may call: {', '.join(sorted(known)[:8]) or 'none'}."
+        message = f"'model' names a workflow here, and there is no '{name[:100]}' that this key may call.{told}"
+        return ClientError("not_found", message, "model", "workflow_not_found")

@@ -1,0 +1,77 @@
+"""Shadow: both answers are kept as a pair, and the user notices nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segue.gateway.shadow import NS, Bucket
+from segue.standin.settings import StandInSettings, Trouble, TroubleKind
+from tests.gateway.test_serving import NEW, OLD, ask, stream
+from tests.gateway.wiring import a_gateway
+
+SHADOWED: dict[str, Any] = {"candidate": "new", "shadow": {"share": 1.0}}
+
+
+async def test_both_answers_to_one_request_are_kept_as_a_pair() -> None:
+    """Whole and streamed; the candidate's with its own prompt in the request."""
+    async with a_gateway({"old": OLD, "new": NEW}, **SHADOWED) as (wired, bundles):
+        assert await ask(wired, user="ada") == OLD.text
+        assert await stream(wired, user="ada") == OLD.text
+        log = await wired.kept(4)
+        served = {one.record.id: one for one in log if one.record.arm == "incumbent"}
+        shadows = [one for one in log if one.record.arm == "shadow"]
+        assert {one.record.pair for one in shadows} == served.keys() == {one.record.pair for one in served.values()}
+        assert {one.record.bundle for one in shadows} == {bundles["new"].digest}
+        assert all(b"You are new." in one.request for one in shadows)
+        assert any(b"The new one" in one.response for one in shadows)
+
+
+@pytest.mark.parametrize("kind", ["server_error", "drop", "html", "malformed", "truncate", "refused"])
+async def test_a_burning_shadow_is_a_finding_and_no_users_failure(kind: TroubleKind) -> None:
+    """It opens no breaker either: nobody was served by it."""
+    burning = StandInSettings(troubles=(Trouble(kind=kind),))
+    async with a_gateway({"old": OLD, "new": burning}, **SHADOWED) as (wired, _):
+        for _ in range(6):
+            assert await ask(wired) == OLD.text
+        log = await wired.kept(12)
+        assert sum(one.record.arm == "shadow" for one in log) == 6
+        assert not wired.moved
+
+
+async def test_a_shadow_that_hangs_is_capped_and_what_is_shed_is_counted() -> None:
+    """Users are served at their own pace all the while."""
+    slow = StandInSettings(troubles=(Trouble(kind="hang"),))
+    async with a_gateway({"old": OLD, "new": slow}, candidate="new", shadow={"max_in_flight": 2}) as (wired, _):
+        for _ in range(5):
+            assert await ask(wired) == OLD.text
+        assert (wired.shadows.mirrored["mail"], wired.shadows.shed["mail", "in flight"]) == (2, 3)
+
+
+async def test_a_slow_shadow_delays_no_user() -> None:
+    """The user's answer is there while the candidate still thinks."""
+    slow = StandInSettings(text="late", latency_ms=60_000)
+    async with a_gateway({"old": OLD, "new": slow}, **SHADOWED) as (wired, _):
+        async with asyncio.timeout(10):
+            assert await ask(wired) == OLD.text
+
+
+async def test_units_that_meet_the_candidate_are_not_shadowed() -> None:
+    """Of them there is no incumbent's answer to compare with."""
+    async with a_gateway({"old": OLD, "new": NEW}, candidate="new", share=1.0, shadow={"share": 1.0}) as (wired, _):
+        assert await ask(wired) == NEW.text
+        assert (len(wired.log), wired.shadows.mirrored["mail"]) == (1, 0)
+
+
+@given(st.lists(st.integers(0, NS // 2), min_size=1, max_size=200), st.floats(0.5, 50))
+def test_a_bucket_gives_no_more_than_its_rate(waits: list[int], per_second: float) -> None:
+    """Over any time: the rate, and one second's worth on top."""
+    bucket, now, taken = Bucket(per_second), 0, 0
+    for wait in waits:
+        now += wait
+        taken += bucket.take(now)
+    assert taken <= per_second * (now - waits[0]) / NS + max(1.0, per_second) + 1e-6
