@@ -151,9 +151,10 @@ async def test_a_script_answers_with_the_cases_references() -> None:
         _, good = await chat(base_url, {**ASK, "model": "good"}, key="k")
         _, poor = await chat(base_url, {**ASK, "model": "poor"}, key="k")
         unknown = await chat(base_url, {**ASK, "model": "gone"})
-        stranger = await chat(base_url, {"model": "good", "messages": [{"role": "user", "content": "?"}]})
     assert good["choices"][0]["message"]["content"] == "In Bern."
     assert poor["choices"][0]["message"]["content"] != "In Bern."
+    async with StandIn(script=Script(config)) as base_url:
+        stranger = await chat(base_url, {**ASK, "model": "good"})
     assert (unknown[0], stranger[0]) == (404, 400)
 
 
@@ -217,3 +218,20 @@ def test_a_schema_that_holds_itself_ends() -> None:
     schema: dict[str, Any] = {"type": "object", "properties": {}}
     schema["properties"]["again"] = schema
     assert sample_of(schema)
+
+
+async def test_a_simulated_model_answers_what_nobody_thought_of_like_the_most_similar_case() -> None:
+    """Exactly, within a template, and otherwise by likeness: behind a gateway it can be asked anything."""
+    config = ScriptedConfig.model_validate({"type": "scripted", "models": {"sim": {"accuracy": {"default": 1.0}}}})
+    cases = [
+        Case(case_id="a", messages=(Message(role="user", content="Where is my parcel?"),), reference="delivery"),
+        Case(case_id="b", messages=(Message(role="user", content="I want my money back."),), reference="refund"),
+    ]
+    async with StandIn(script=Script(config, cases)) as base_url:
+        for text, answer in (
+            ("Where is my parcel?", "delivery"),
+            ("Be brief. The customer writes: I want my money back.", "refund"),
+            ("My parcel, where is it?", "delivery"),
+        ):
+            status, body = await chat(base_url, {"model": "sim", "messages": [{"role": "user", "content": text}]})
+            assert (status, body["choices"][0]["message"]["content"]) == (200, answer)

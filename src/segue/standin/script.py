@@ -1,8 +1,14 @@
-"""A stand-in that answers like a scripted model: the case is found by the text of the last user message."""
+"""A stand-in that answers like a scripted model: the case is found by the text of the last user message.
+
+That is the case with this text; else the one whose text stands in it, as where a template was put around it; else the one most
+like it. A simulated model cannot read, but to a question nobody thought of it can say what it would say to a similar one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+
+from rapidfuzz import fuzz, process
 
 from segue.model import Case, Failure, Message, Parameters, ToolSpec
 from segue.model.digest import digest_of
@@ -23,12 +29,21 @@ class Script:
             turn.text: case for case in cases for turn in list(case.messages)[::-1][:1] if turn.role == "user"
         }
 
+    def _find(self, text: str) -> Case | None:
+        case = self._cases.get(text)
+        if case is None and self._cases:
+            within = max((one for one in self._cases if one and one in text), key=len, default=None)
+            if within is None:
+                within = process.extractOne(text, self._cases.keys(), scorer=fuzz.token_set_ratio)[0]
+            case = self._cases[within]
+        return case
+
     def say(self, asked: Asked, key: str) -> tuple[Said, float] | Refused:
         """The answer and its latency in seconds. Noise hangs on the idempotency key: a call sent again gets the same answer."""
         model = self._config.models.get(asked.model)
         if model is None:
             return Refused(404, "not_found_error", f"The model '{asked.model}' does not exist.", code="model_not_found")
-        case = self._cases.get(asked.text)
+        case = self._find(asked.text)
         case_id = digest_of(asked.text) if case is None else case.case_id
         repeat = int(digest_of(key)[:12], 16)
         request = ModelRequest(
