@@ -27,6 +27,7 @@ from segue.cli.screen import console, error_console, print_json
 from segue.errors import ProviderError, StoreError
 
 if TYPE_CHECKING:
+    from segue.gateway.keeper import Keeper
     from segue.gateway.last_known import LastKnown
     from segue.model.serving import GatewayKey
     from segue.workspace import Workspace
@@ -118,7 +119,7 @@ def _serve(host: str, port: int, workers: int, environment: str, *, as_json: boo
             _greet(_url(host, listening), found, keys)
 
         keeper = Keeper(settings, read=read, environ=workspace.environ, report=report, started=started)
-        asyncio.run(_until_told(keeper))
+        asyncio.run(_until_told(keeper, workspace.state))
     screen.print("Stopped. Requests under way were finished.", style="dim")
 
 
@@ -145,11 +146,14 @@ def _when(path: Path) -> str:
     return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-async def _until_told(keeper: Any) -> None:
+async def _until_told(keeper: Keeper, store: str) -> None:
+    from segue.store.flips import FlipBell
+
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, keeper.stop)
-    await keeper.run()
+    with FlipBell(store, lambda: loop.call_soon_threadsafe(keeper.ring)):
+        await keeper.run()
 
 
 def _url(host: str, port: int) -> str:

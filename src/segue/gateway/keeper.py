@@ -39,6 +39,7 @@ class KeeperSettings:
     workers: int
     worker: WorkerSettings
     socket: Path
+    poll_s: float = POLL_S
 
 
 @dataclass
@@ -73,12 +74,17 @@ class Keeper:
         self._known: LastKnown | None = None
         self._asked = 0
         self._stop = asyncio.Event()
+        self._rung = asyncio.Event()
         self._syncing = asyncio.Lock()
         self._fault: str | None = None
 
     def stop(self) -> None:
         """End: requests under way are finished first."""
         self._stop.set()
+
+    def ring(self) -> None:
+        """Somebody flipped a route: look now. To be called from its own loop."""
+        self._rung.set()
 
     async def run(self) -> None:
         """Serve until `stop`. Raises the `SegueError` of the first reading where there is nothing to serve from."""
@@ -171,7 +177,9 @@ class Keeper:
 
     async def _poll(self) -> None:
         while True:
-            await asyncio.sleep(POLL_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._rung.wait(), self._settings.poll_s)
+            self._rung.clear()
             with suppress(SegueError):
                 await self.sync()
 
