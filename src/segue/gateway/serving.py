@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from segue.errors import InputError
-from segue.exchanges.record import ServedExchange, keep_body
+from segue.exchanges.record import BodyNote, ServedExchange, keep_body
 from segue.gateway.applied import Fields
 from segue.gateway.edge import Edge, StreamWatch
 from segue.gateway.http import Call, Failure, Headers, HttpExchange, ResponseHead, UpstreamRequest, end_to_end
@@ -23,6 +23,8 @@ from segue.wire.neutral.client_error import ClientError, ErrorKind
 
 LONGEST_HELD = 1 << 20
 """Bytes of a stream that are held back while nothing in them means anything."""
+LONGEST_KEPT = 16 << 20
+"""Bytes of a stream that are kept for the record; what comes after them passes and is counted."""
 LONGEST_ANSWER = 64 << 20
 """Bytes of an answer that is held until it is whole."""
 CLIENTS_FAULT = frozenset((400, 413, 422))
@@ -212,6 +214,9 @@ class ServedRequest:
         fell = answered_by is not None and answered_by.digest != asking.assigned.bundle
         request_note, request = keep_body(asking.body, asking.workflow.keep)
         response_note, kept = keep_body(response or None, asking.workflow.keep)
+        passed = 0 if self._reply is None else self._reply.passed
+        if response_note.kept == "full" and passed > len(response):
+            response_note = BodyNote("cut", passed)
         record = ServedExchange(
             id=asking.id,
             at_ns=asking.at_ns,
@@ -242,7 +247,7 @@ class ServedRequest:
 class Answer:
     """What comes back from one bundle: held until it is known to be an answer, then passed on. A sink of a call."""
 
-    __slots__ = ("_edge", "_head", "_held", "_is_passing", "_parts", "_served", "_watch", "call")
+    __slots__ = ("_edge", "_head", "_is_passing", "_parts", "_served", "_size", "_watch", "call")
 
     def __init__(self, served: ServedRequest, edge: Edge) -> None:
         self._served = served
@@ -250,7 +255,7 @@ class Answer:
         self._head: ResponseHead | None = None
         self._watch: StreamWatch | None = None
         self._parts: list[bytes] = []
-        self._held = 0
+        self._size = 0
         self._is_passing = False
         self.call: Call | None = None
 
@@ -263,16 +268,22 @@ class Answer:
 
     def on_body(self, chunk: bytes, is_last: bool) -> None:
         """The next part of it."""
-        self._parts.append(chunk)
+        self._size += len(chunk)
+        if not self._is_passing or self._size <= LONGEST_KEPT:
+            self._parts.append(chunk)
         if self._watch is not None:
             self._stream(chunk, self._watch, is_last)
         elif is_last:
             self._whole()
         else:
-            self._held += len(chunk)
-            if self._held > LONGEST_ANSWER and self.call is not None:
+            if self._size > LONGEST_ANSWER and self.call is not None:
                 self.call.cancel()
                 self._served.failed("too long", ClientError("server", "The provider's answer is too long.", code="too_long"))
+
+    @property
+    def passed(self) -> int:
+        """Bytes of a stream that were passed on; 0 where it was held."""
+        return self._size if self._is_passing else 0
 
     def so_far(self) -> bytes:
         """What has come of it."""
@@ -317,14 +328,13 @@ class Answer:
         assert head is not None, "a head came before"
         watch.feed(chunk)
         if not self._is_passing:
-            self._held += len(chunk)
             if watch.failed or (is_last and not watch.begun):
                 if self.call is not None and not is_last:
                     self.call.cancel()
                 error = ClientError("server", "The provider's stream ended without an answer.", code="bad_reply")
                 self._served.failed("stream without an answer", error)
                 return
-            if not watch.begun and self._held < LONGEST_HELD:
+            if not watch.begun and self._size < LONGEST_HELD:
                 return
             self._is_passing = True
             held = b"".join(self._parts)
