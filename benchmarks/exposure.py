@@ -1,41 +1,34 @@
 """Users exposed before rollback: one cell alone, and inside the full grid of 40 slices × 5 metrics as it ships.
 
 Control outcomes are bad in 10 % of cases, the margin is 2 points, α = 5 % for the whole upgrade, 19 control units to one of the
-candidate's, a look every 10 candidate units. False rollbacks come from the same functions with the same settings as detections.
-Counts are labelled candidate outcomes; `exposed` adds the unlabelled ones and those served while the last labels came in.
+candidate's. The grid spends the canary's part of α, 4.5 %, beside a soak; one cell alone spends 5 %, and so does the bound.
+A look comes every 10 candidate units up to 2,000, every 40 up to 8,000 and every 80 beyond, in detections and in nulls alike.
+Counts are labelled candidate outcomes; `exposed` is every candidate unit served until the stop, unlabelled and late ones too.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from benchmarks import naive, table
-from benchmarks.streams import World, blocks
-from segue.evidence.sequential.combination import ALPHA, union_log_e
-from segue.evidence.sequential.grid import Grid, Outcomes, Rule
-from segue.evidence.sequential.null import Null, Questions
-from segue.evidence.sequential.paired import pair_masses, start_paired
-from segue.evidence.sequential.process import Process
-from segue.evidence.sequential.scale import Scale
+from benchmarks import rows, table
+from benchmarks.bound import traffic_bound
+from benchmarks.canary import HARM, MARGIN, Question, Setup, holds, rolls_back, watch
+from benchmarks.mirrored import shadow_rows
+from benchmarks.naive_rows import naive_rows
+from benchmarks.promotion import promotion_rows
+from benchmarks.streams import LAG, World
+from segue.evidence.sequential.betting import Array
+from segue.evidence.sequential.null import Null
 from segue.evidence.sequential.wald import outcomes_needed
 
-Array = NDArray[np.float64]
-MARGIN = 0.02
-SLICES, METRICS = 40, 5
-HARM = Null("harm", MARGIN)
-LEAST = -math.log(ALPHA)
-LAG = 40
-"""Candidate units served between an exposure and the verdict on it, where labels are delayed."""
+ALONE, GRID = Setup(), Setup(wide=True)
+DEFAULTS = Setup(wide=True, rollback=Null("harm", 0.05))
+"""The limits of a plan that says nothing: hold at 2 points, roll back at 5."""
 
 
 @dataclass(frozen=True)
@@ -43,263 +36,172 @@ class Goal:
     """What `mean ÷ bound` and p95 have to stay below, where a goal was set."""
 
     ratio: float | None = None
-    p95: float | None = None
+    p95: int | None = None
+
+
+@dataclass(frozen=True)
+class Regression:
+    """One row of detection: what happens, how it is watched, in which cell, and the goal."""
+
+    name: str
+    world: World
+    setup: Setup
+    goal: Goal = Goal()
+    cell: int = 0
+
+    @property
+    def where(self) -> str:
+        """The column of the goal's table."""
+        return "in the grid" if self.setup.wide else "one cell at α"
+
+
+FIRST = frozenset({0})
+"""The primary metric."""
+
+
+def _everywhere(points: int, goals: tuple[Goal, Goal], **more: Any) -> list[Regression]:
+    """In every slice of the primary metric, in both columns."""
+    world = World(lift=points / 100, lift_metrics=FIRST, **more)
+    name = f"{points} points everywhere"
+    if more:
+        name += ", drift, 30 % missing, delay" + (", users of 10 (counted in users)" if world.clustered else "")
+    return [Regression(name, world, setup, goal) for setup, goal in zip((ALONE, GRID), goals, strict=True)]
+
+
+_STRETCH = (Goal(1.2), Goal(1.2))
+_ALL: dict[str, Any] = {"drift": True, "missing": 0.3, "delay": LAG}
+REGRESSIONS: tuple[Regression, ...] = (
+    *_everywhere(10, (Goal(1.40, 400), Goal(1.40, 460))),
+    *_everywhere(5, (Goal(1.35, 2_600), Goal(1.35, 2_900))),
+    Regression(
+        "10 points in one slice of 40, one metric",
+        World(lift=0.10, lift_metrics=FIRST, lift_slices=frozenset({7})),
+        GRID,
+        Goal(1.2),
+        cell=8,
+    ),
+    *(
+        one
+        for clustered in (False, True)
+        for points in (10, 5)
+        for one in _everywhere(points, _STRETCH, clustered=clustered, **_ALL)
+    ),
+)
+
+NULLS: tuple[tuple[str, World], ...] = (
+    ("equal", World()),
+    ("every cell at the edge, 10 %", World(lift=MARGIN)),
+    (
+        "edge, drift, ramp, users of 10, 30 % missing, delay",
+        World(lift=MARGIN, drift=True, ramp=True, clustered=True, missing=0.3, delay=LAG),
+    ),
+    ("edge, drift, ramp 1 → 5 → 25 %, delay", World(lift=MARGIN, drift=True, ramp=True, delay=LAG)),
+    ("every cell at the edge, 3 %", World(base=0.03, lift=MARGIN)),
+    ("every cell at the edge, 40 %", World(base=0.40, lift=MARGIN)),
+    ("one metric at the edge", World(lift=MARGIN, lift_metrics=FIRST)),
+    ("edge, users of 10, ICC 0.2", World(lift=MARGIN, clustered=True)),
+    ("edge, 30 % missing on the candidate, 10 % on the control", World(lift=MARGIN, missing=0.3, missing_control=0.1)),
+)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What may be set."""
     parser.add_argument("--runs", type=int, default=2_000, help="of each row")
     parser.add_argument("--seed", type=int, default=20261121)
-    parser.add_argument("--horizon", type=int, default=20_000, help="candidate outcomes after which a quiet run ends")
+    parser.add_argument("--horizon", type=int, default=20_000, help="candidate units exposed after which a quiet run ends")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--only", choices=["naive", "detect", "null", "shadow"], nargs="+", help="parts to run")
+    parser.add_argument("--only", choices=list(PARTS), nargs="+", help="parts to run")
+    parser.add_argument(
+        "--rows", default="", metavar="TEXT", help="of 'detect' and 'null', only rows whose name has this in it"
+    )
 
 
 def measure(given: argparse.Namespace, results: Path | None) -> None:
     """Simulate, print, save."""
-    parts = given.only or ["naive", "detect", "null", "shadow"]
     found: dict[str, Any] = {"runs": given.runs, "seed": given.seed, "horizon": given.horizon}
     with ProcessPoolExecutor(given.processes) as pool:
-        for part, run, title in (
-            ("naive", _naive_rows, "One cell: this against the rules teams use, on the same streams"),
-            ("detect", _detection_rows, "Detection: candidate outcomes until rollback"),
-            ("null", _null_rows, "False rollbacks, family-wise, over a whole upgrade"),
-            ("shadow", _shadow_rows, "Shadow: mirrored pairs until a drop is shown (no user sees the candidate)"),
-        ):
-            if part in parts:
+        for part, (run, title) in PARTS.items():
+            if part in (given.only or PARTS):
                 found[part] = run(pool, given)
                 table.show(f"{title}; {given.runs:,} runs a row, seed {given.seed}", found[part])
                 table.save(results, "exposure", found)
 
 
-def alone(world: World, horizon: int, runs: int, seed: int) -> Array:
-    """Candidate units when a single cell at α alarms; ∞ where it does not. Shape (runs,)."""
-    rng = np.random.default_rng(seed)
-    nodes = Scale(size=world.nodes).nodes
-    process = Process.start(Questions.of([HARM]), (runs, 1), nodes, rate=world.base)
-    stops = np.full(runs, np.inf)
-    for look, block in enumerate(blocks(world, runs, rng), start=1):
-        process = process.advance(block)
-        if _stop(stops, process.log_e[:, 0, 0] >= LEAST, look * world.look, horizon):
-            return stops
-    raise AssertionError("a stream has no end")
+def _stops(
+    pool: Executor, given: argparse.Namespace, setup: Setup, questions: list[Question], world: World, cell: int = 0
+) -> Array:
+    horizon = given.horizon * (4 if cell else 1)
+    return rows.spread(pool, given, partial(watch, setup, questions, world, cell, horizon), 100 if setup.wide else 500)
 
 
-def in_grid(world: World, horizon: int, runs: int, seed: int) -> Array:
-    """Candidate units (of the whole) when the union of the full grid alarms; ∞ where it does not. Shape (runs,)."""
-    wide = replace(world, metrics=METRICS, slices=SLICES)
-    rng = np.random.default_rng(seed)
-    scale = Scale(size=wide.nodes)
-    rules = [Rule(f"metric {number}", HARM, HARM, scale=scale, rate=wide.base) for number in range(METRICS)]
-    grid = Grid.start(rules, [f"slice {number}" for number in range(SLICES)], runs=(runs,))
-    stops = np.full(runs, np.inf)
-    for look, block in enumerate(blocks(wide, runs, rng), start=1):
-        one = {wide.nodes: block}
-        grid = grid.advance(Outcomes(one, one), close=wide.steps_end_at(look - 1))
-        if _stop(stops, grid.union(grid.rollback_log_e) >= LEAST, look * wide.look, horizon):
-            return stops
-    raise AssertionError("a stream has no end")
+def _detection_rows(pool: Executor, given: argparse.Namespace) -> list[rows.Row]:
+    found = []
+    for one in REGRESSIONS:
+        if given.rows in one.name:
+            stops = _stops(pool, given, one.setup, [partial(rolls_back, alpha=one.setup.alpha)], one.world, one.cell)
+            found.append(_detected(one, HARM, stops[:, 0]))
+            print(f"  … {found[-1]}", flush=True)
+    return found
 
 
-def in_shadow(gain: float, loss: float, wide: bool, horizon: int, runs: int, seed: int) -> Array:
-    """Mirrored pairs until harm beyond the margin is shown; of all pairs a share `loss` gets worse, a share `gain` better."""
-    rng = np.random.default_rng(seed)
-    streams, cells = (METRICS, 1 + SLICES) if wide else (1, 1)
-    process = start_paired([HARM] * streams, (runs, cells), streams=range(streams))
-    weights = _grid_weights() if wide else np.ones((1, 1))
-    stops = np.full(runs, np.inf)
-    look = 0
-    while True:
-        look += 1
-        pairs = rng.multinomial(10, np.full(SLICES, 1 / SLICES), size=runs) if wide else np.full((runs, 1), 10)
-        chances = np.tile([gain, 1 - 2 * gain, gain], (streams, 1))
-        chances[0] = [loss, 1 - loss - gain, gain]
-        seen = rng.multinomial(np.broadcast_to(pairs[:, None, :], (runs, streams, pairs.shape[1])), chances[None, :, None, :])
-        masses = pair_masses(seen[..., 0], seen[..., 1], seen[..., 2])
-        if wide:
-            masses = np.concatenate([masses.sum(-2, keepdims=True), masses], -2)
-        process = process.advance(masses)
-        log_e = union_log_e(process.log_e.reshape(runs, -1), weights.ravel())
-        if _stop(stops, log_e >= LEAST, look * 10, horizon):
-            return stops
+def _default_rows(pool: Executor, given: argparse.Namespace) -> list[rows.Row]:
+    found = []
+    for points in (7.5, 10.0):
+        one = Regression(f"{points:g} points everywhere", World(lift=points / 100, lift_metrics=FIRST), DEFAULTS)
+        questions: list[Question] = [partial(holds, alpha=one.setup.alpha), partial(rolls_back, alpha=one.setup.alpha)]
+        stops = _stops(pool, given, one.setup, questions, one.world)
+        for place, (what, null) in enumerate((("hold", DEFAULTS.hold), ("rollback", DEFAULTS.rollback))):
+            found.append({"until": what, **_detected(one, null, stops[:, place])})
+            print(f"  … {found[-1]}", flush=True)
+    return found
 
 
-def _grid_weights() -> Array:
-    rules = [Rule(f"metric {number}", HARM, HARM) for number in range(METRICS)]
-    return Grid.start(rules, [f"slice {number}" for number in range(SLICES)]).weights
-
-
-def _stop(stops: Array, alarms: NDArray[np.bool_], seen: int, horizon: int) -> bool:
-    stops[alarms & np.isinf(stops)] = seen
-    return bool(np.isfinite(stops).all()) or seen >= horizon
-
-
-def _spread(pool: ProcessPoolExecutor, given: argparse.Namespace, job: Callable[[int, int], Array], chunk: int) -> Array:
-    """A row's runs in chunks, each with a seed of its own, so that the figures do not depend on the number of processes."""
-    sizes = [min(chunk, given.runs - start) for start in range(0, given.runs, chunk)]
-    seeds = [int(one.generate_state(1)[0]) for one in np.random.SeedSequence(given.seed).spawn(len(sizes))]
-    return np.concatenate(list(pool.map(job, sizes, seeds)))
-
-
-def _detection_rows(pool: ProcessPoolExecutor, given: argparse.Namespace) -> list[dict[str, Any]]:
-    rows = []
-    alone_goals = {0.10: Goal(1.40, 400), 0.05: Goal(1.35, 2_600)}
-    grid_goals = {0.10: Goal(1.40, 460), 0.05: Goal(1.35, 2_900)}
-    weights = _grid_weights()
-    for lift, name in ((0.10, "10 points everywhere"), (0.05, "5 points everywhere")):
-        world = World(lift=lift)
-        stops = _spread(pool, given, partial(alone, world, given.horizon), 500)
-        rows.append(_detected(name, "one cell at α", stops, world, 1.0, alone_goals[lift]))
-        world = replace(world, lift_metrics=frozenset({0}))
-        stops = _spread(pool, given, partial(in_grid, world, given.horizon), 50)
-        rows.append(_detected(name, "in the grid", stops, world, float(weights[0, 0]), grid_goals[lift]))
-    world = World(lift=0.10, lift_metrics=frozenset({0}), lift_slices=frozenset({7}), look=40)
-    stops = _spread(pool, given, partial(in_grid, world, 4 * given.horizon), 50) / SLICES
-    rows.append(_detected("10 points in one slice, one metric", "in the grid", stops, world, float(weights[0, 8]), Goal(1.2)))
-    for lift in (0.10, 0.05):
-        world = World(lift=lift, lift_metrics=frozenset({0}), drift=True, missing=0.3)
-        stops = _spread(pool, given, partial(in_grid, world, given.horizon), 50) * 0.7
-        name = f"{100 * lift:g} points everywhere, drift, 30 % missing, delay"
-        rows.append(_detected(name, "in the grid", stops, world, float(weights[0, 0]), Goal(1.2), coverage=0.7, lag=LAG))
-    world = World(lift=0.10, lift_metrics=frozenset({0}), drift=True, missing=0.3, clustered=True)
-    stops = _spread(pool, given, partial(in_grid, world, given.horizon), 50) * 0.7
-    name = "10 points everywhere, all that and users of 10 (counted in users)"
-    rows.append(_detected(name, "in the grid", stops, world, float(weights[0, 0]), Goal(), coverage=0.7, lag=LAG))
-    return rows
-
-
-def _detected(
-    name: str, column: str, stops: Array, world: World, weight: float, goal: Goal, *, coverage: float = 1.0, lag: int = 0
-) -> dict[str, Any]:
-    bound = outcomes_needed(HARM, control=world.base, candidate=world.base + world.lift, ratio=world.ratio, weight=weight)
-    found = stops[np.isfinite(stops)]
-    mean = float(stops.mean())
+def _detected(one: Regression, null: Null, stops: Array) -> rows.Row:
+    """`bound` is that of the goal's table, at 10 % and in yes/no outcomes; `here` is that of the row's own traffic."""
+    world, labelled = one.world, stops[:, 0]
+    weight = float(one.setup.grid(world, 1).weights[0, one.cell])
+    bound = outcomes_needed(null, control=world.base, candidate=world.base + world.lift, ratio=world.ratio, weight=weight)
+    here = traffic_bound(world, null, weight)
+    mean, exposed = rows.mean(labelled), rows.mean(stops[:, 1])
     return {
-        "regression": name,
-        "where": column,
-        "bound": round(bound),
-        "mean": round(mean) if math.isfinite(mean) else None,
-        "± s.e.": round(float(found.std() / math.sqrt(len(found))), 1),
-        "mean ÷ bound": mean / bound,
-        "goal": goal.ratio,
-        "median": _quantile(stops, 0.5),
-        "p95": _quantile(stops, 0.95),
-        "p95 goal": goal.p95 and round(goal.p95),
-        "exposed": round(mean / coverage + lag) if math.isfinite(mean) else None,
-        "missed": round(1 - len(found) / len(stops), 4),
+        "regression": one.name,
+        "where": one.where,
+        "bound": None if world.clustered else round(bound),
+        "bound here": round(here),
+        "mean": None if mean is None else round(mean),
+        "± s.e.": round(rows.error(labelled), 1),
+        "mean ÷ bound": None if mean is None or world.clustered else mean / bound,
+        "÷ bound here": None if mean is None else mean / here,
+        "goal": one.goal.ratio,
+        "median": rows.quantile(labelled, 0.5),
+        "p95": rows.quantile(labelled, 0.95),
+        "p95 goal": one.goal.p95,
+        "exposed": None if exposed is None else round(exposed),
+        "missed": round(1 - rows.share(labelled)[0], 4),
     }
 
 
-def _quantile(stops: Array, share: float) -> int | None:
-    """Nearest rank; `None` where so many runs never stopped."""
-    value = np.sort(stops)[max(0, math.ceil(share * len(stops)) - 1)]
-    return round(float(value)) if math.isfinite(value) else None
-
-
-NULLS: tuple[tuple[str, World], ...] = (
-    ("equal", World()),
-    ("every cell at the edge, 10 %", World(lift=MARGIN)),
-    ("every cell at the edge, 3 %", World(base=0.03, lift=MARGIN)),
-    ("every cell at the edge, 40 %", World(base=0.40, lift=MARGIN)),
-    ("one metric at the edge", World(lift=MARGIN, lift_metrics=frozenset({0}))),
-    ("edge, drift and ramp 1 → 5 → 25 %", World(lift=MARGIN, drift=True, ramp=True)),
-    ("edge, users of 10, ICC 0.2", World(lift=MARGIN, clustered=True)),
-    ("edge, drift, ramp, users of 10, 30 % missing", World(lift=MARGIN, drift=True, ramp=True, clustered=True, missing=0.3)),
-)
-
-
-def _null_rows(pool: ProcessPoolExecutor, given: argparse.Namespace) -> list[dict[str, Any]]:
-    rows = []
+def _null_rows(pool: Executor, given: argparse.Namespace) -> list[rows.Row]:
+    found = []
     for name, world in NULLS:
-        one = _spread(pool, given, partial(alone, world, given.horizon), 500)
-        grid = _spread(pool, given, partial(in_grid, replace(world, look=40), given.horizon), 50)
-        rows.append({"truth": name, **_alarmed("one cell", one), **_alarmed("grid", grid)})
-        print(f"  … {name}: {rows[-1]}", flush=True)
-    return rows
+        if given.rows in name:
+            row: rows.Row = {"truth": name}
+            for column, setup in (("one cell", ALONE), ("grid", GRID)):
+                stops = _stops(pool, given, setup, [partial(rolls_back, alpha=setup.alpha)], world)
+                row |= rows.alarmed(column, stops[:, 0, 0])
+                print(f"  … {row}", flush=True)
+            found.append(row)
+    return found
 
 
-def _alarmed(column: str, stops: Array) -> dict[str, Any]:
-    share = float(np.isfinite(stops).mean())
-    error = math.sqrt(share * (1 - share) / len(stops))
-    return {column: f"{share:.4f}", f"{column} ± s.e.": f"{error:.4f}"}
-
-
-def _shadow_rows(pool: ProcessPoolExecutor, given: argparse.Namespace) -> list[dict[str, Any]]:
-    rows = []
-    for drop, churn in ((0.05, 0.03), (0.05, 0.08), (0.10, 0.03)):
-        for wide, column, chunk in ((False, "one cell at α", 500), (True, "in the grid", 50)):
-            stops = _spread(pool, given, partial(in_shadow, churn, churn + drop, wide, given.horizon), chunk)
-            rows.append(
-                {
-                    "regression": f"{100 * drop:g} points, {100 * churn:g} % get better",
-                    "where": column,
-                    "median pairs": _quantile(stops, 0.5),
-                    "goal": 1_000,
-                    "mean": round(float(stops.mean())) if np.isfinite(stops).all() else None,
-                    "p95": _quantile(stops, 0.95),
-                    "missed": round(float(np.isinf(stops).mean()), 4),
-                }
-            )
-    return rows
-
-
-def _naive_rows(pool: ProcessPoolExecutor, given: argparse.Namespace) -> list[dict[str, Any]]:
-    truths = {"equal": 0.0, "at the edge": MARGIN, "5 points": 0.05, "10 points": 0.10}
-    looks = given.horizon // 10
-    per_truth = {
-        truth: _merge(pool.map(partial(_naive_stops, World(lift=lift), looks), *_chunks(given, 200)))
-        for truth, lift in truths.items()
-    }
-    return [_naive_row(rule, {truth: stops[rule] for truth, stops in per_truth.items()}) for rule in (*naive.RULES, OURS)]
-
-
-OURS = "two-sample betting e-process, blocks (this)"
-
-
-def _naive_stops(world: World, looks: int, runs: int, seed: int) -> dict[str, Array]:
-    """First alarms of every rule, and of ours, on the same streams."""
-    rng = np.random.default_rng(seed)
-    process = Process.start(Questions.of([HARM]), (runs, 1), Scale().nodes, rate=world.base)
-    seen: tuple[list[Array], ...] = ([], [], [], [])
-    ours = np.full(runs, np.inf)
-    for look, block in zip(range(1, looks + 1), blocks(world, runs, rng), strict=False):
-        process = process.advance(block)
-        _stop(ours, process.log_e[:, 0, 0] >= LEAST, look * world.look, looks * world.look)
-        arms = ((block.candidate, block.candidate_exposed), (block.control, block.control_exposed))
-        for place, (masses, exposed) in enumerate(arms):
-            seen[2 * place].append(masses[:, 0, 0, 1])
-            seen[2 * place + 1].append(exposed[:, 0, 0])
-    counts = tuple(np.cumsum(np.stack(one, 1), 1) for one in seen)
-    stops = {name: naive.first_alarm(rule, (counts[0], counts[1], counts[2], counts[3])) for name, rule in naive.RULES.items()}
-    return {**stops, OURS: ours}
-
-
-def _chunks(given: argparse.Namespace, chunk: int) -> tuple[list[int], list[int]]:
-    sizes = [min(chunk, given.runs - start) for start in range(0, given.runs, chunk)]
-    return sizes, [int(one.generate_state(1)[0]) for one in np.random.SeedSequence(given.seed).spawn(len(sizes))]
-
-
-def _merge(parts: Iterable[dict[str, Array]]) -> dict[str, Array]:
-    whole: dict[str, list[Array]] = {}
-    for part in parts:
-        for name, stops in part.items():
-            whole.setdefault(name, []).append(stops)
-    return {name: np.concatenate(stops) for name, stops in whole.items()}
-
-
-def _naive_row(rule: str, stops: dict[str, Array]) -> dict[str, Any]:
-    def alarms(truth: str) -> str:
-        return f"{np.isfinite(stops[truth]).mean():.3f}"
-
-    def detection(truth: str) -> str:
-        found = stops[truth]
-        quantiles = [_quantile(found, share) for share in (0.5, 0.95)]
-        return " / ".join("–" if one is None else f"{one:,}" for one in quantiles)
-
-    return {
-        "rule": rule,
-        "false alarm, equal": alarms("equal"),
-        "at the edge": alarms("at the edge"),
-        "5 points: median / p95": detection("5 points"),
-        "10 points": detection("10 points"),
-    }
+PARTS = {
+    "naive": (naive_rows, "One cell: this against the rules teams use, on the same streams"),
+    "detect": (_detection_rows, "Detection: candidate outcomes until rollback"),
+    "defaults": (
+        _default_rows,
+        "A plan's default limits, in the grid: candidate outcomes until hold (2 points) and rollback (5 points)",
+    ),
+    "null": (_null_rows, "False rollbacks, family-wise, over a whole upgrade"),
+    "promote": (promotion_rows, "Promotion of one cell at a margin of 2 points"),
+    "shadow": (shadow_rows, "Shadow: mirrored pairs until a drop is shown (no user sees the candidate)"),
+}
