@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchmarks.replay import Arrivals, Recorded, data_folder, read_task, read_trace, replay
+from benchmarks.recorded_traffic import Arrivals, Recorded, data_folder, read_task, read_trace
+from benchmarks.replay import replay
+from benchmarks.replay_by_time import replay_by_time
 
 FOLDER = data_folder()
 pytestmark = [
@@ -37,3 +39,18 @@ def test_the_same_release_on_both_sides_is_left_alone(prime: Recorded, arrivals:
     """Outcomes redrawn with replacement, looked at after every canary request: at most 5 % of 500 seeds."""
     stops = replay(prime, arrivals, seeds=500, share=0.05, same=True)
     assert np.isfinite(stops).mean() <= 0.05
+
+
+def test_by_time_and_with_late_labels_the_upgrade_is_rolled_back_within_60_canary_outcomes(
+    prime: Recorded, arrivals: Arrivals
+) -> None:
+    """The whole way that ships, looked at after every ten seconds' block: in at least 95 % of 60 seeds."""
+    stops = [replay_by_time(prime, arrivals, seed=seed, share=0.05, same=False) for seed in range(60)]
+    assert np.mean([one.outcomes <= 60 for one in stops]) >= 0.95
+    assert all(one.exposed >= one.outcomes for one in stops)
+
+
+def test_by_time_the_same_release_on_both_sides_is_left_alone(prime: Recorded, arrivals: Arrivals) -> None:
+    """Bad news comes sooner on both sides, and nothing is alarmed at: at most one of 20 seeds."""
+    stops = [replay_by_time(prime, arrivals, seed=seed, share=0.05, same=True) for seed in range(20)]
+    assert sum(np.isfinite(one.outcomes) for one in stops) <= 1

@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from scipy.special import betaln, xlog1py, xlogy
 
 from segue.evidence.sequential.betting import Array
-from segue.evidence.sequential.combination import ALPHA, rejects
-from segue.evidence.sequential.ratio_test import CONCENTRATIONS, ResponseTest
+from segue.evidence.sequential.combination import rejects
+from segue.evidence.sequential.ratio_test import CONCENTRATIONS, GUARD_ALPHA, ResponseTest
 from segue.simulation.outcomes import MISSING
 from segue.simulation.scenario import Scenario
 from segue.simulation.selection import take_process
 from segue.simulation.setting import Setting
 
-ASSIGNMENT_ALPHA = 0.01
+ASSIGNMENT_ALPHA = GUARD_ALPHA
 """As `RatioTest.is_mismatched` has it: an alarm stops everything."""
-ANSWERS_ALPHA = ALPHA
+ANSWERS_ALPHA = GUARD_ALPHA
 """Over all cells that are watched for answers together, so that a long list of slices stops no upgrade by chance."""
 _TIGHT = np.array(CONCENTRATIONS)[:, None]
 

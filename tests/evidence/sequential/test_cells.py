@@ -42,6 +42,12 @@ def test_the_order_of_adding_does_not_matter(units: list[CellStats], shuffle: ob
     assert halves[0] + halves[1] == forwards
 
 
+@given(st.lists(Units, max_size=6))
+def test_a_total_is_the_sum_one_by_one(units: list[CellStats]) -> None:
+    """To the last bit, sketches and all; of nothing it is an empty cell."""
+    assert CellStats.total(units) == sum(units, CellStats())
+
+
 @given(st.lists(st.lists(st.floats(0.0, 1e9), max_size=8), min_size=3, max_size=3))
 def test_sketches_add_up_in_any_order(parts: list[list[float]]) -> None:
     """Three sketches in six orders, against the sketch of everything."""
@@ -159,6 +165,8 @@ def test_cells_of_unlike_scales_do_not_add() -> None:
     """Two nodes and eleven are two different measurements."""
     with pytest.raises(ValueError, match="2 and 11 nodes"):
         CellStats.of_unit(Scale(), [1.0]) + CellStats.of_unit(TENTHS, [1.0])
+    with pytest.raises(ValueError, match="2 and 11 nodes"):
+        CellStats.total([CellStats.of_unit(TENTHS, [1.0]), CellStats(), CellStats.of_unit(Scale(), [1.0])])
 
 
 @given(st.floats(-2.0, 3.0), st.integers(2, 21), st.sampled_from(["higher", "lower"]))

@@ -72,8 +72,12 @@ def test_a_measurement_that_failed_is_never_safe(new: CellStats, old: CellStats)
 
 
 def test_a_candidate_without_a_control_is_not_safe() -> None:
-    """There is nothing to be as good as."""
-    assert judged((CellStats(), some_stats(0, 500)), 50).verdict == "inconclusive"
+    """There is nothing to be as good as, and the sentence says so."""
+    for old in (CellStats(), some_stats(0, 0, missing=500)):
+        found = judged((old, some_stats(0, 500)), 50)
+        assert found.verdict == "inconclusive"
+        assert found.evidence("quality").settlement is None
+        assert "nothing to compare with" in found.evidence("quality").sentence
 
 
 def test_a_broken_assignment_voids_even_huge_evidence() -> None:
@@ -142,7 +146,10 @@ def test_a_culprit_named_means_the_union_alarmed(seed: int) -> None:
 
 
 def test_the_bound_is_in_the_metrics_own_units() -> None:
-    """On a scale of 1 to 5 a margin of a tenth is 0.4 of a grade; an interval beyond it says more."""
+    """On a scale of 1 to 5 a margin of a tenth is 0.4 of a grade.
+
+    An interval beyond it says more of this cell alone; but the cell was found among many, and only the limit is corrected.
+    """
     scale = Scale(1.0, 5.0, "lower", 11)
     grades = a_rule(
         "grade", rollback=Null("harm", margin=0.1), hold=Null("harm", margin=0.05), scale=scale, unit=Unit("grades")
@@ -153,7 +160,8 @@ def test_the_bound_is_in_the_metrics_own_units() -> None:
     assert (found.verdict, found.bound) == ("harm", pytest.approx(0.4))
     assert found.effect == pytest.approx(2.6)
     tight = Look(look.totals, intervals={("grade", ""): Interval(2.1, 3.0)})
-    assert judge(grid, tight).evidence("grade").bound == pytest.approx(2.1)
+    assert judge(grid, tight).evidence("grade").bound == pytest.approx(0.4)
+    assert judge(grid, tight).evidence("grade").interval == Interval(2.1, 3.0)
     assert "by at least 0.4 grades" in found.sentence
 
 

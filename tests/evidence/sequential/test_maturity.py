@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segue.evidence.sequential.cells import POOLED, CellKey, CellStats, merge_cells
-from segue.evidence.sequential.maturity import Exposure, Label, MetricAge, count_cells
+from segue.evidence.sequential.labels import Label, MetricAge, Rejected
+from segue.evidence.sequential.maturity import Counted, Exposure, count_cells
 from segue.evidence.sequential.scale import Scale
 
 ASKED = {"quality": 1.0}
@@ -16,10 +17,15 @@ DAY = 86_400.0
 METRICS = {"quality": MetricAge(Scale(), age=100.0)}
 
 
-def counted(exposures: list[Exposure], labels: list[Label], **changes: object) -> dict[CellKey, CellStats]:
-    """Cells of blocks of ten seconds, long after everything matured."""
+def looked(exposures: list[Exposure], labels: list[Label], **changes: object) -> Counted:
+    """Cells of blocks of ten seconds, long after everything matured, and the labels not read."""
     given: dict[str, object] = {"metrics": METRICS, "block": 10.0, "now": 1e9}
     return count_cells("refunds", exposures, labels, **{**given, **changes})  # type: ignore[arg-type]
+
+
+def counted(exposures: list[Exposure], labels: list[Label], **changes: object) -> dict[CellKey, CellStats]:
+    """The cells alone."""
+    return looked(exposures, labels, **changes).cells
 
 
 def served(unit: str, at: float, arm: str = "candidate", **changes: object) -> Exposure:
@@ -153,6 +159,82 @@ def test_counting_in_parts_is_counting_at_once() -> None:
     whole = counted(exposures, labels)
     parts = [counted(exposures[part::2], labels) for part in range(2)]
     assert merge_cells(parts) == whole
+
+
+def test_a_unit_seen_by_two_gateways_counts_once() -> None:
+    """Two exposures of one user, recorded apart: one unit, in the block of the earlier one, with the mean of all it said."""
+    gateways = [[served("ann", 55.0), served("bob", 56.0)], [served("ann", 31.0)]]
+    labels = [Label("ann", "quality", 1.0, 60.0), Label("ann", "quality", 0.0, 61.0)]
+    for order in (gateways, gateways[::-1]):
+        cells = counted([one for part in order for one in part], labels)
+        assert {key.block: (stats.exposed, stats.labelled) for key, stats in cells.items()} == {3: (1, 1), 5: (1, 0)}
+        assert next(stats for key, stats in cells.items() if key.block == 3).units.mean == 0.5
+
+
+WRONG = [
+    (float("nan"), "no number"),
+    (float("inf"), "no number"),
+    (float("-inf"), "no number"),
+    (1.5, "outside the scale"),
+    (-0.1, "outside the scale"),
+]
+
+
+@pytest.mark.parametrize(("value", "why"), WRONG, ids=str)
+def test_a_label_that_cannot_be_read_is_missing_and_named(value: float, why: str) -> None:
+    """It is neither good nor bad, it stops nothing, and what others said counts as ever."""
+    exposures = [served("ann", 1.0), served("bob", 2.0)]
+    found = looked(exposures, [Label("ann", "quality", value, 3.0)] * 2 + [Label("bob", "quality", 1.0, 3.0)])
+    stats = only(found.cells)
+    assert (stats.asked, stats.labelled, stats.missing, stats.masses) == (2, 1, 1, (0.0, 1.0))
+    (rejected,) = found.rejected
+    assert (rejected.unit, rejected.metric, rejected.why, rejected.times) == ("ann", "quality", why, 2)
+    assert repr(rejected.value) == repr(value)
+
+
+def test_a_unit_with_one_good_label_and_one_bad_one_has_the_good_one() -> None:
+    """What cannot be read takes nothing away."""
+    found = looked([served("ann", 1.0)], [Label("ann", "quality", float("nan"), 3.0), Label("ann", "quality", 1.0, 4.0)])
+    assert only(found.cells) == CellStats.of_unit(Scale(), [1.0])
+    assert len(found.rejected) == 1
+
+
+def test_labels_of_nobody_are_named() -> None:
+    """Of a unit that was never served, or not yet; those of a metric nobody watches are no concern of this one."""
+    labels = [Label("eve", "quality", 1.0, 3.0), Label("late", "quality", 0.0, 4.0), Label("ann", "tone", float("nan"), 3.0)]
+    found = looked([served("ann", 1.0), served("late", 600.0)], labels, now=500.0)
+    assert found.rejected == (
+        Rejected("eve", "quality", 1.0, "unknown unit", 1),
+        Rejected("late", "quality", 0.0, "unknown unit", 1),
+    )
+
+
+def test_a_label_delivered_twice_is_read_once() -> None:
+    """The same value at the same moment is a repetition; another value or moment is another outcome, and is averaged."""
+    labels = [Label("ann", "quality", 1.0, 3.0)] * 3 + [Label("ann", "quality", 0.0, 3.0), Label("ann", "quality", 1.0, 5.0)]
+    found = looked([served("ann", 1.0)], labels)
+    assert only(found.cells).requests.n == 3
+    assert only(found.cells).units.mean == pytest.approx(2 / 3)
+    assert found.rejected == (Rejected("ann", "quality", 1.0, "repeated", 2),)
+
+
+def test_a_label_without_a_time_is_named() -> None:
+    """When it became known decides whether it counts, so that has to be a moment; one from the future has not come yet."""
+    labels = [Label("ann", "quality", 1.0, float("nan")), Label("ann", "quality", 1.0, 2e9)]
+    found = looked([served("ann", 1.0)], labels)
+    assert only(found.cells).missing == 1
+    assert [one.why for one in found.rejected] == ["no time"]
+
+
+def test_values_beyond_a_cap_count_as_the_cap_where_the_metric_says_so() -> None:
+    """A cost above its cap is real, and so is any value asked whether it is beyond a limit; a time below 0 is not."""
+    cost = MetricAge(Scale(high=2.0, size=11), age=100.0, capped=True)
+    assert only(counted([served("ann", 1.0)], [Label("ann", "quality", 9.0, 3.0)], metrics={"quality": cost})).units.mean == 1.0
+    slow = MetricAge(Scale.beyond(800.0), age=100.0, sketched=True)
+    labels = [Label("ann", "quality", 900.0, 3.0), Label("ann", "quality", -1.0, 4.0)]
+    found = looked([served("ann", 1.0)], labels, metrics={"quality": slow})
+    assert only(found.cells).units.mean == 1.0
+    assert [one.why for one in found.rejected] == ["outside the scale"]
 
 
 def test_bad_news_that_comes_first_gives_no_bias() -> None:

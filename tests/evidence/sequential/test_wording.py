@@ -19,8 +19,8 @@ def found(**changes: object) -> Evidence:
     """An open question about quality, 412 outcomes in."""
     given: dict[str, object] = {
         "metric": "quality", "slice": "", "verdict": "inconclusive", "limit": None, "log_e": 0.0, "bound": None, "effect": None,
-        "interval": Interval(None, None), "exposed": 500, "matured": 450, "asked": 420, "labelled": 412, "settlement": None,
-        "void": None, "unit": POINTS,
+        "interval": Interval(None, None), "exposed": 500, "matured": 450, "asked": 420, "labelled": 412,
+        "incumbent_labelled": 8_000, "settlement": None, "void": None, "unit": POINTS,
     }  # fmt: skip
     return Evidence(**{**given, **changes})  # type: ignore[arg-type]
 
@@ -81,6 +81,11 @@ def settled(question: str, outcomes: int | None, days: float | None = None) -> S
         (
             found(),
             "quality: not settled by 412 outcomes on the candidate. How many more outcomes would settle it is not known yet.",
+        ),
+        (
+            found(incumbent_labelled=0),
+            "quality: not settled: 412 outcomes on the candidate, but none on the incumbent, so there is nothing to compare "
+            "with.",
         ),
         (
             found(exposed=0, matured=0, asked=0, labelled=0),

@@ -7,7 +7,7 @@ user depend on each other, and bad news tends to arrive first (`maturity` builds
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import ceil, exp, isfinite, log
 from typing import Any, Literal, Self
@@ -45,6 +45,11 @@ class Sums:
 
     def __add__(self, other: Self) -> Self:
         return type(self)(self.n + other.n, self.total + other.total, self.squares + other.squares)
+
+    @classmethod
+    def total_of(cls, parts: Sequence[Self]) -> Self:
+        """Of many, added up from the left."""
+        return cls(sum(one.n for one in parts), sum(one.total for one in parts), sum(one.squares for one in parts))
 
     @classmethod
     def of(cls, badness: float, weight: float = 1.0) -> Self:
@@ -156,6 +161,26 @@ class CellStats:
         )
 
     @classmethod
+    def total(cls, parts: Iterable[Self]) -> Self:
+        """Of many, added up from the left; quicker than one by one."""
+        cells = list(parts)
+        filled = [one.masses for one in cells if one.masses]
+        sizes = sorted({len(one) for one in filled})
+        if len(sizes) > 1:
+            raise ValueError(f"Cells on scales of {' and '.join(map(str, sizes))} nodes cannot be added.")
+        sketches = [one.sketch for one in cells if one.sketch.buckets]
+        return cls(
+            sum(one.exposed for one in cells),
+            sum(one.matured for one in cells),
+            sum(one.asked for one in cells),
+            sum(one.labelled for one in cells),
+            tuple(map(sum, zip(*filled, strict=True))),
+            Sums.total_of([one.units for one in cells]),
+            Sums.total_of([one.requests for one in cells]),
+            sum(sketches[1:], sketches[0]) if sketches else Sketch(),
+        )
+
+    @classmethod
     def of_unit(cls, scale: Scale, values: Iterable[float], *, weight: float = 1.0, sketched: bool = False) -> Self:
         """One mature unit that was asked, with its outcomes in the metric's own units; with none, its label is missing.
 
@@ -247,7 +272,11 @@ def _is_number(value: object) -> bool:
 
 
 def merge_cells(parts: Iterable[Mapping[CellKey, CellStats]]) -> dict[CellKey, CellStats]:
-    """Cells of several gateways or writers, added up by key."""
+    """Cells of several gateways or writers, added up by key.
+
+    No unit may be in two of the parts, for here it would count twice: where a unit can reach two gateways, join their exposures
+    and count once (`maturity.count_cells`).
+    """
     whole: dict[CellKey, CellStats] = {}
     for part in parts:
         for key, stats in part.items():

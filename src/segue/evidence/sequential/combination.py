@@ -8,9 +8,10 @@ safe by itself, which needs no correction. Running maxima are never averaged: a 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isclose, log
+from math import inf, isclose, log
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segue.evidence.sequential.betting import Array
 
@@ -78,28 +79,41 @@ def rejects(log_e: Array, alpha: float = ALPHA) -> Array:
     return np.asarray(log_e >= -log(alpha))
 
 
-def holm_log_e(log_e: Array, weights: Array) -> Array:
+def holm_log_e(log_e: Array, weights: Array, *, least: float = -inf) -> Array:
     """Adjusted e-values, in logarithms, for naming culprits: weighted e-Holm. Shapes (cells,), (cells,) → (cells,).
 
     A cell's adjusted value is the smallest weighted average over all sets of cells that hold it (Vovk and Wang 2021, §5): the
     set that joins, from the smallest e-value upwards, each cell that draws the average down. A cell named at 1/α is harmed with
     family-wise error α, at any look; one that is named implies that the union has alarmed.
+    Cells below `least` stay as they are: adjusting only lowers, so none of them could be named at that level.
     """
     check_weights(weights)
+    if not (log_e >= least).any():
+        return log_e.copy()
     order = np.argsort(log_e, kind="stable")
-    shares = weights[order]
+    ascending, shares = log_e[order], weights[order]
     with np.errstate(divide="ignore", invalid="ignore"):
         # Sums stay logarithms: beside one cell of e = exp(2000) another of exp(20) would else vanish, and not be named.
-        values = log_e[order] + np.log(shares)
+        values = ascending + np.log(shares)
         sums, masses = np.logaddexp.accumulate(values), np.cumsum(shares)
-        # Row i, column k: the cell in place i joined by the k smallest before it.
         before_sum, before_mass = np.concatenate([[-np.inf], sums[:-1]]), np.concatenate([[0.0], masses[:-1]])
-        joined = np.logaddexp(values[:, None], before_sum[None, :])
-        averages = joined - np.log(shares[:, None] + before_mass[None, :])
-        lowest = np.where(np.tri(len(order), dtype=bool), averages, np.inf).min(1)
-        smallest = np.where(shares > 0, lowest, -np.inf)
-    adjusted = np.empty(len(log_e))
-    adjusted[order] = smallest
+        # Only the last places reach `least`.
+        places = np.arange(np.searchsorted(ascending, least), len(order))
+        own_value, own_share = values[places], shares[places]
+
+        def joined(smallest: NDArray[np.intp]) -> Array:
+            """The average of each cell and so many of the smallest."""
+            return np.asarray(np.logaddexp(own_value, before_sum[smallest]) - np.log(own_share + before_mass[smallest]))
+
+        # The next smallest draws the average down until, once, it does not: where that is, is halved for.
+        low, high = np.zeros(len(places), np.intp), places
+        while (low < high).any():
+            middle = (low + high) // 2
+            draws = (ascending[middle] < joined(middle)) & (low < high)
+            low, high = np.where(draws, middle + 1, low), np.where(draws, high, np.minimum(middle, high))
+        smallest = np.where(own_share > 0, joined(low), -np.inf)
+    adjusted = log_e.copy()
+    adjusted[order[places]] = smallest
     return adjusted
 
 

@@ -136,35 +136,52 @@ class Grid:
     @property
     def rollback_log_e(self) -> Array:
         """Evidence of harm beyond each rollback limit. Shape (…, metrics, 1 + slices)."""
-        return self._harm(0)
+        return self._harm(0, 1)[0]
 
     @property
     def hold_log_e(self) -> Array:
         """Evidence of harm beyond each hold limit. Shape (…, metrics, 1 + slices)."""
-        return self._harm(1)
+        return self._harm(1, 2)[0]
+
+    @property
+    def harm_log_e(self) -> tuple[Array, Array]:
+        """Both: beyond the rollback limits, beyond the hold limits."""
+        rollback, hold = self._harm(0, 2)
+        return rollback, hold
 
     def safe_log_e(self, metric: int, null: Null) -> Array:
         """Evidence that a metric keeps within a margin it was asked to exclude. Shape (…, 1 + slices)."""
-        place = self.rules[metric].safe.index(null)
+        return self.ladders_log_e[metric][..., self.rules[metric].safe.index(null), :]
+
+    @property
+    def ladders_log_e(self) -> tuple[Array, ...]:
+        """For each metric, evidence that it keeps within each margin of `safe`. Shapes (…, margins, 1 + slices)."""
+        runs = self.groups[0].harm.log_capital.shape[:-3]
+        ladders = [np.empty((*runs, 0, len(self.slices)))] * len(self.rules)
         for group in self.groups:
-            if metric in group.rules:
-                assert group.safe is not None
-                before = sum(len(self.rules[one].safe) for one in group.rules[: group.rules.index(metric)])
-                return group.safe.log_e[..., before + place, :]
-        raise AssertionError("every metric is in a group")
+            if group.safe is None:
+                continue
+            whole, before = group.safe.log_e, 0
+            for metric in group.rules:
+                size = len(self.rules[metric].safe)
+                ladders[metric] = whole[..., before : before + size, :]
+                before += size
+        return tuple(ladders)
 
     def union(self, log_e: Array) -> Array:
         """One e-value of the whole grid, in logarithms. Shape (…)."""
         return union_log_e(log_e.reshape(*log_e.shape[:-2], -1), self.weights.ravel())
 
-    def _harm(self, limit: int) -> Array:
+    def _harm(self, first: int, last: int) -> list[Array]:
+        """Of the limits in a row: 0 is rollback, 1 is hold."""
         runs = self.groups[0].harm.log_capital.shape[:-3]
-        whole = np.empty((*runs, len(self.rules), len(self.slices)))
+        limits = [np.empty((*runs, len(self.rules), len(self.slices))) for _ in range(first, last)]
         for group in self.groups:
             half = len(group.rules)
-            asked = slice(limit * half, (limit + 1) * half)
-            whole[..., list(group.rules), :] = mix(group.harm.questions, group.harm.log_capital, asked)
-        return whole
+            mixed = mix(group.harm.questions, group.harm.log_capital, slice(first * half, last * half))
+            for place, whole in enumerate(limits):
+                whole[..., list(group.rules), :] = mixed[..., place * half : (place + 1) * half, :]
+        return limits
 
 
 Cells = Mapping[tuple[str, str], tuple[CellStats | None, CellStats | None]]
@@ -182,20 +199,28 @@ def outcomes_of(grid: Grid, cells: Cells) -> Outcomes:
     for group in grid.groups:
         size = len(group.harm.nodes)
         shape = (len(group.rules), len(grid.slices))
-        masses, worst = (np.zeros((2, *shape, size)) for _ in range(2))
-        asked = np.zeros((2, *shape))
-        for row, index in enumerate(group.rules):
-            rule = grid.rules[index]
-            for column, name in enumerate(grid.slices):
-                for arm, stats in enumerate(cells.get((rule.metric, name), (None, None))):
-                    if stats is None:
-                        continue
-                    asked[arm, row, column] = stats.asked
-                    masses[arm, row, column] = stats.masses or 0.0
-                    worst[arm, row, column] = masses[arm, row, column] + rule.scale.masses(float(arm), float(stats.missing))
-        for blocks, arms in ((plain, masses), (cautious, worst)):
-            blocks[size] = Block(arms[1], arms[0], arms[1].sum(-1), arms[0].sum(-1), asked[1])
+        known = [cells.get((grid.rules[index].metric, name), _NO_CELLS) for index in group.rules for name in grid.slices]
+        none = (0.0,) * size
+        rows = [[none if one is None else one.masses or none for one in pair] for pair in known]
+        counts = [[(0, 0) if one is None else (one.asked, one.labelled) for one in pair] for pair in known]
+        masses = np.array(rows, float).reshape(*shape, 2, size)
+        asked, labelled = np.moveaxis(np.array(counts, float).reshape(*shape, 2, 2), -1, 0)
+        incumbent, candidate = (np.ascontiguousarray(masses[:, :, arm]) for arm in (0, 1))
+        called = np.ascontiguousarray(asked[:, :, 1])
+        plain[size] = Block(candidate, incumbent, candidate.sum(-1), incumbent.sum(-1), called)
+        missing = asked - labelled
+        if missing.any():
+            # At its worst for a claim of safety: the candidate's silence is bad, the incumbent's is good.
+            candidate, incumbent = candidate.copy(), incumbent.copy()
+            incumbent[..., 0] += missing[:, :, 0]
+            candidate[..., -1] += missing[:, :, 1]
+            cautious[size] = Block(candidate, incumbent, candidate.sum(-1), incumbent.sum(-1), called)
+        else:
+            cautious[size] = plain[size]
     return Outcomes(plain, cautious)
+
+
+_NO_CELLS = (None, None)
 
 
 def _group(rules: Sequence[Rule], size: int, shape: tuple[int, ...]) -> Group:
@@ -212,7 +237,7 @@ def _group(rules: Sequence[Rule], size: int, shape: tuple[int, ...]) -> Group:
     return Group(
         tuple(chosen),
         Process.start(harm, shape, nodes, rate=rates),
-        None if safe is None else Process.start(safe, shape, nodes, rate=rates),
+        None if safe is None else Process.start(safe, shape, nodes, rate=rates, streams=len(here)),
         empty,
         empty,
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from segue.evidence.sequential.cells import POOLED, Arm, CellKey, CellStats
-from segue.evidence.sequential.scale import Scale
+from segue.evidence.sequential.labels import Label, MetricAge, Rejected, Said, read_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,29 +29,15 @@ class Exposure:
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
-    """An outcome of a unit, in the metric's own units. `at` is when it became known, in seconds."""
+class Counted:
+    """The cells, and the labels that were not read: their units are missing a label, and somebody should be told."""
 
-    unit: str
-    metric: str
-    value: float
-    at: float
+    cells: dict[CellKey, CellStats]
+    rejected: tuple[Rejected, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MetricAge:
-    """A metric's scale, the age in seconds at which it is judged, and the smallest probability it is sampled with."""
-
-    scale: Scale
-    age: float
-    least_probability: float = 1.0
-    sketched: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.age >= 0:
-            raise ValueError(f"An age is not negative; {self.age} is.")
-        if not 0 < self.least_probability <= 1:
-            raise ValueError(f"A sampling probability lies above 0 and up to 1; {self.least_probability} does not.")
+_Made = dict[tuple[str, tuple[float, ...], float], CellStats]
+"""Units that said the same of a metric at the same weight are the same cell; most are, so each is made once."""
 
 
 def count_cells(
@@ -62,32 +48,33 @@ def count_cells(
     *,
     block: float,
     now: float,
-) -> dict[CellKey, CellStats]:
-    """The cells of all blocks of `block` seconds up to `now`, total and slices.
+) -> Counted:
+    """The cells of all blocks of `block` seconds up to `now`, total and slices, and the labels that could not be read.
 
-    Immature blocks count as exposed and nothing else. A unit seen again belongs to its first exposure: its later outcomes would
-    not be independent of its first. A unit seen on the other arm while its outcomes were counted is dropped for that metric;
-    one that crosses later stays, so that a matured cell never changes. `ValueError` where a unit was sampled with a
-    probability below the least one declared, or above 1.
+    Immature blocks count as exposed and nothing else. A unit seen again, by whatever gateway, belongs to its first exposure:
+    its later outcomes would not be independent of its first. All of its outcomes by the age are averaged: which of them is
+    the latest says nothing of the others. A unit seen on the other arm while its outcomes were counted is dropped for that
+    metric; one that crosses later stays, so that a matured cell never changes.
+    A label that cannot be read is missing (`labels` says which those are); no single one of them stops a look.
+    `ValueError` where a unit was sampled with a probability below the least one declared, or above 1.
     """
     if not block > 0:
         raise ValueError(f"A block has a length in seconds, not {block}.")
     first, crossed = _first_exposures(exposures, now)
-    said: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
-    for label in labels:
-        said[label.unit, label.metric].append((label.at, label.value))
-    cells: dict[CellKey, CellStats] = {}
+    said, rejected = read_labels(labels, metrics, first.keys(), now)
+    made: _Made = {}
+    parts: dict[CellKey, list[CellStats]] = defaultdict(list)
     for exposure in first.values():
         number = int(exposure.at // block)
         ends = (number + 1) * block
+        names = (POOLED, *sorted(exposure.slices - {POOLED}))
         for metric, rule in metrics.items():
             if crossed.get(exposure.unit, inf) <= exposure.at + rule.age:
                 continue
-            stats = _unit_stats(exposure, metric, rule, said, matured=ends + rule.age <= now)
-            for name in (POOLED, *sorted(exposure.slices - {POOLED})):
-                key = CellKey(workflow, name, metric, exposure.step, number, exposure.arm)
-                cells[key] = cells[key] + stats if key in cells else stats
-    return cells
+            stats = _unit_stats(exposure, metric, rule, said, made, matured=ends + rule.age <= now)
+            for name in names:
+                parts[CellKey(workflow, name, metric, exposure.step, number, exposure.arm)].append(stats)
+    return Counted({key: CellStats.total(units) for key, units in parts.items()}, rejected)
 
 
 def _first_exposures(exposures: Iterable[Exposure], now: float) -> tuple[dict[str, Exposure], dict[str, float]]:
@@ -112,7 +99,8 @@ def _unit_stats(
     exposure: Exposure,
     metric: str,
     rule: MetricAge,
-    said: Mapping[tuple[str, str], list[tuple[float, float]]],
+    said: Said,
+    made: _Made,
     *,
     matured: bool,
 ) -> CellStats:
@@ -126,6 +114,9 @@ def _unit_stats(
             f"Unit {exposure.unit} was sampled for {metric} with probability {probability}, "
             f"not between the {rule.least_probability} declared as the least and 1."
         )
-    by_then = [value for at, value in said.get((exposure.unit, metric), ()) if exposure.at <= at <= exposure.at + rule.age]
+    by_then = tuple(value for at, value in said.get((exposure.unit, metric), ()) if exposure.at <= at <= exposure.at + rule.age)
     weight = min(1.0, rule.least_probability / probability)
-    return CellStats.of_unit(rule.scale, by_then, weight=weight, sketched=rule.sketched)
+    alike = (metric, by_then, weight)
+    if alike not in made:
+        made[alike] = CellStats.of_unit(rule.scale, by_then, weight=weight, sketched=rule.sketched)
+    return made[alike]

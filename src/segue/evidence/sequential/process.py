@@ -76,12 +76,22 @@ class Process:
 
     @classmethod
     def start(
-        cls, questions: Questions, cells: int | tuple[int, ...], nodes: Array, *, rate: Array | float | None = None
+        cls,
+        questions: Questions,
+        cells: int | tuple[int, ...],
+        nodes: Array,
+        *,
+        rate: Array | float | None = None,
+        streams: int | None = None,
     ) -> Self:
-        """Before the first block. `cells` may carry runs in front; `rate` is the control's badness as known beforehand."""
+        """Before the first block. `cells` may carry runs in front; `rate` is the control's badness as known beforehand.
+
+        `streams` is how many there are, where the last of them are not asked anything.
+        """
         *runs, last = (cells,) if isinstance(cells, int) else cells
         capital = np.zeros((*runs, len(questions.streams), last, questions.sizes.shape[-1]))
-        return cls(questions, nodes, capital, Memory.of_prior((*runs, int(questions.streams.max()) + 1, last), rate))
+        there = int(questions.streams.max()) + 1 if streams is None else streams
+        return cls(questions, nodes, capital, Memory.of_prior((*runs, there, last), rate))
 
     def advance(self, block: Block) -> Self:
         """The state after a block: bet first, then learn. An empty arm is no bet."""
@@ -91,7 +101,7 @@ class Process:
 
     def _bet_on_all(self, block: Block, bets: NDArray[np.bool_]) -> Array:
         n_new = np.where(bets, block.candidate_exposed, 0.0)
-        spread = _spread(self.memory, self.nodes)
+        spread = None if len(self.nodes) == 2 else self.memory.spread
         stakes = choose_stakes(self.questions, self.memory.rate, spread, n_new, block.control_exposed)
         return np.asarray(self.log_capital + log_growth(self.questions, stakes, block, self.nodes))
 
@@ -107,7 +117,7 @@ class Process:
             block.control_exposed[at][:, None],
             block.asked[at][:, None],
         )
-        spread = _spread(self.memory, self.nodes)[at][:, None]
+        spread = None if len(self.nodes) == 2 else self.memory.spread[at][:, None]
         questions = self.questions.apart(rows)
         stakes = choose_stakes(questions, self.memory.rate[at][:, None], spread, few.candidate_exposed, few.control_exposed)
         grown = self.log_capital.copy()

@@ -8,19 +8,22 @@ A mismatch invalidates every comparison of outcomes: it never says who is better
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import log
+from math import inf, log
 from typing import Self
 
 import numpy as np
 from scipy.special import betaln, xlog1py, xlogy
 
 from segue.evidence.sequential.betting import Array, Block
-from segue.evidence.sequential.combination import ALPHA
+from segue.evidence.sequential.combination import ALPHA, holm_log_e
 from segue.evidence.sequential.null import HARM_EFFECTS, Null, Questions
 from segue.evidence.sequential.process import Process
 from segue.evidence.sequential.scale import Scale
 
+GUARD_ALPHA = 0.01
+"""Of a guard. Far below 5 %, since an alarm stops everything; that of the responses is for all their cells together."""
 CONCENTRATIONS = (30.0, 1_000.0, 30_000.0)
 """How tightly the alternative lies around the plan, in units seen: from a broken splitter to a slow leak. Evenly mixed."""
 
@@ -53,8 +56,8 @@ class RatioTest:
         factors = np.array(self._factors())
         return float(np.logaddexp.reduce(factors) - log(len(factors)))
 
-    def is_mismatched(self, alpha: float = 0.01) -> bool:
-        """Whether the plan is refuted. Far below 5 %, since an alarm stops everything."""
+    def is_mismatched(self, alpha: float = GUARD_ALPHA) -> bool:
+        """Whether the plan is refuted."""
         return self.log_e >= -log(alpha)
 
     def _factors(self) -> tuple[float, ...]:
@@ -103,5 +106,42 @@ class ResponseTest:
         return np.asarray(np.logaddexp(log_e[..., :streams, :], log_e[..., streams:, :]) - log(2.0))
 
     def is_different(self, alpha: float = ALPHA) -> Array:
-        """Whether responses differ beyond the tolerance. Shape (…, streams, cells)."""
+        """Whether responses differ beyond the tolerance, each cell at α by itself. Shape (…, streams, cells)."""
         return np.asarray(self.log_e >= -log(alpha))
+
+    def adjusted_log_e(self, weights: Array | None = None, *, least: float = -inf) -> Array:
+        """The evidence adjusted for all the cells that are watched, by e-Holm. Shape (…, streams, cells).
+
+        `weights` are fixed beforehand and add up to 1, shape (streams, cells); by default all cells weigh the same. Cells
+        below `least` stay as they are: they could not be named at that level.
+        """
+        log_e = self.log_e
+        shape, cells = log_e.shape, log_e.shape[-2] * log_e.shape[-1]
+        shares = np.full(cells, 1.0 / cells) if weights is None else weights.ravel()
+        rows = [holm_log_e(row, shares, least=least) for row in log_e.reshape(-1, cells)]
+        return np.array(rows).reshape(shape)
+
+    def is_unlike(self, alpha: float = GUARD_ALPHA, weights: Array | None = None) -> Array:
+        """Which cells are void, with a chance of at most α that any of them is so by mistake, over all cells and looks.
+
+        Shape (…, streams, cells).
+        """
+        return np.asarray(self.adjusted_log_e(weights, least=-log(alpha)) >= -log(alpha))
+
+
+def unlike_cells(
+    test: ResponseTest,
+    metrics: Sequence[str],
+    slices: Sequence[str],
+    *,
+    alpha: float = GUARD_ALPHA,
+    weights: Array | None = None,
+) -> frozenset[tuple[str, str]]:
+    """The (metric, slice) that `Guards.unlike` asks for: streams are `metrics`, cells are `slices`, the total among them.
+
+    For all of them together the chance of a false alarm is at most α. `ValueError` where names and cells are not as many.
+    """
+    found = test.is_unlike(alpha, weights)
+    if found.shape != (len(metrics), len(slices)):
+        raise ValueError(f"Responses are watched in {found.shape} cells, but {len(metrics)} × {len(slices)} names were given.")
+    return frozenset((metrics[row], slices[column]) for row, column in np.argwhere(found).tolist())

@@ -16,7 +16,10 @@ from segue.evidence.sequential.betting import Array
 from segue.evidence.sequential.combination import ALPHA
 from segue.evidence.sequential.null import EDGE, Null
 
-HALVINGS = 30
+ROUNDS, PATIENCE = 60, 12
+CLOSE = 1e-12
+"""Newton's steps inside a bracket; after some patience every other one is a halving, for rates at the ends. A convex function
+is no lower than its value here less its slope times the bracket, so they end when that is next to nothing."""
 
 
 def growth_rates(
@@ -35,16 +38,23 @@ def growth_rates(
     """
     boundary = null_ratio * np.asarray(control) + margin
     far = (np.asarray(candidate) - margin) / null_ratio
-    left = np.clip(np.minimum(control, far), EDGE, 1 - EDGE)
-    right = np.clip(np.maximum(control, far), EDGE, 1 - EDGE)
+    left = _inside(np.minimum(control, far))
+    right = _inside(np.maximum(control, far))
     at = (left + right) / 2
-    for _ in range(HALVINGS):
-        other = np.clip(null_ratio * at + margin, EDGE, 1 - EDGE)
+    for turn in range(ROUNDS):
+        line = null_ratio * at + margin
+        other = _inside(line)
         slope = ratio * (at - control) / (at * (1 - at)) + null_ratio * (other - candidate) / (other * (1 - other))
         rises = slope > 0
         left, right = np.where(rises, left, at), np.where(rises, at, right)
-        at = (left + right) / 2
-    other = np.clip(null_ratio * at + margin, EDGE, 1 - EDGE)
+        open_ = np.abs(slope) * (right - left) > CLOSE
+        if not open_.any():
+            break
+        bend = ratio * _bend(control, at) + np.where(line == other, null_ratio**2 * _bend(candidate, other), 0.0)
+        step = at - slope / bend
+        newton = (step > left) & (step < right) & (turn < PATIENCE or turn % 2 == 0)
+        at = np.where(open_, np.where(newton, step, (left + right) / 2), at)
+    other = _inside(null_ratio * at + margin)
     rate = _kl(candidate, other) + ratio * _kl(control, at)
     return np.where((sign * (candidate - boundary) > 0) & (np.asarray(ratio) > 0), rate, 0.0)
 
@@ -73,6 +83,15 @@ def outcomes_needed(
 def whole_outcomes(needed: float) -> int | None:
     """Rounded up for people; `None` where it is never."""
     return None if needed == inf else ceil(needed)
+
+
+def _inside(rate: Array) -> Array:
+    return np.asarray(np.minimum(np.maximum(rate, EDGE), 1 - EDGE))
+
+
+def _bend(p: Array | float, q: Array) -> Array:
+    """The second derivative of KL(p ‖ q) by q; never negative."""
+    return np.asarray(p / q**2 + (1 - np.asarray(p)) / (1 - q) ** 2)
 
 
 def _kl(p: Array | float, q: Array) -> Array:

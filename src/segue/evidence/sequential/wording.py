@@ -31,6 +31,8 @@ def sentence_of(found: Evidence) -> str:
     if found.verdict == "safe":
         kept = "its limit" if found.bound is None else _amount(found, found.bound)
         return f"{where}: harm beyond {kept} is excluded ({counted})."
+    if not found.incumbent_labelled:
+        return f"{where}: not settled: {counted}, but none on the incumbent, so there is nothing to compare with."
     seen = "" if found.effect is None else f"; so far {_direction(found, found.effect)}"
     seen += "" if found.bound is None else f", and harm beyond {_amount(found, found.bound)} is excluded"
     return f"{where}: not settled by {counted}{seen}. {_outlook(found.settlement)}"

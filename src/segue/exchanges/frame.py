@@ -1,0 +1,77 @@
+"""One record as bytes: how it is laid into a segment, and how it is found again. Pure; format in `docs/exchange-log.md`.
+
+A frame counts from the moment its magic number stands, which is written last, with the CRC: a process that is killed before
+has written nothing. The CRC is for what comes after: a lost page, a machine that fell over.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any, Literal
+from zlib import crc32
+
+MAGIC = b"SgF1"
+EXCHANGE, OUTCOME = 1, 2
+VERSION = 1
+ALIGNMENT = 8
+
+_rest = struct.Struct("<HHIII")
+_first = struct.Struct("<4sI")
+HEAD_SIZE = _first.size + _rest.size
+_NOTHING = bytes(len(MAGIC))
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame that holds, from `start` to `end`; the views live as long as the buffer."""
+
+    start: int
+    end: int
+    kind: int
+    version: int
+    head: memoryview
+    request: memoryview
+    response: memoryview
+
+
+Stop = Literal["end", "short", "torn"]
+"""Why there is no frame: nothing was written here; the buffer ends too early; what stands here does not hold."""
+
+
+def frame_size(head: int, request: int, response: int) -> int:
+    """Bytes that a frame of these parts takes up, padding included."""
+    return (HEAD_SIZE + head + request + response + ALIGNMENT - 1) & -ALIGNMENT
+
+
+def write_frame(into: Any, at: int, kind: int, head: bytes, request: bytes, response: bytes) -> None:
+    """Lay a frame into a writable buffer that has room for it and holds zeros there."""
+    # Joined first: three slices and three checksums take a microsecond more than one copy of a few kilobytes.
+    whole = b"".join((_rest.pack(kind, VERSION, len(head), len(request), len(response)), head, request, response))
+    begin = at + _first.size
+    into[begin : begin + len(whole)] = whole
+    into[at:begin] = _first.pack(MAGIC, crc32(whole))
+
+
+def needed_bytes(view: memoryview) -> int:
+    """How long the frame that `view` begins with says it is; only where at least its head is there."""
+    _, _, head, request, response = _rest.unpack_from(view, 8)
+    return frame_size(head, request, response)
+
+
+def read_frame(buffer: memoryview, at: int, offset: int = 0) -> Frame | Stop:
+    """The frame at `at`. `offset` is where the buffer begins in its file, and is added to `start` and `end`."""
+    if len(buffer) - at < HEAD_SIZE:
+        return "short"
+    magic, crc = _first.unpack_from(buffer, at)
+    if magic != MAGIC:
+        return "end" if magic == _NOTHING else "torn"
+    kind, version, n_head, n_request, n_response = _rest.unpack_from(buffer, at + 8)
+    end = at + frame_size(n_head, n_request, n_response)
+    if end > len(buffer):
+        return "short"
+    one = at + HEAD_SIZE
+    two, three, four = one + n_head, one + n_head + n_request, one + n_head + n_request + n_response
+    if crc32(buffer[at + 8 : four]) != crc:
+        return "torn"
+    return Frame(offset + at, offset + end, kind, version, buffer[one:two], buffer[two:three], buffer[three:four])

@@ -1,0 +1,152 @@
+"""Writes and merges the Parquet files of the archive. The only module besides `columns.py` that needs pyarrow to ship.
+
+Which files are written, and when they count, is decided elsewhere (`shipper.py`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from segue.errors import StoreError
+from segue.exchanges.batch import Partition
+from segue.exchanges.columns import BODIES, EXCHANGES, OUTCOMES, VERSION, VERSION_KEY, exchange_columns, outcome_columns
+from segue.exchanges.compaction import Merge
+from segue.exchanges.ledger import ArchiveFile
+
+SCHEMAS = {"exchanges": EXCHANGES, "outcomes": OUTCOMES}
+RANGES_KEY = b"segue.ranges"
+ROW_GROUP_BYTES = 32 << 20
+LEVEL = 1
+_UNIQUE = {"id", "pair", "identity", "exchange", "key", "at_ns", "latency_ns", "ttft_ns", *BODIES}
+"""Columns whose values hardly repeat: a dictionary would only cost."""
+_LOOKED_UP = {"id", "at_ns", "arm", "bundle", "pair", "exchange", "identity"}
+"""Columns whose range per row group lets a reader skip it."""
+
+
+def write_rows(
+    under: Path, path: Path, partition: Partition, rows: Sequence[Any], ranges: Sequence[tuple[str, int, int]]
+) -> ArchiveFile:
+    """Write one file at `under`, described as `path`. Where its rows come from stands in its metadata."""
+    batch = exchange_columns(rows) if partition[0] == "exchanges" else outcome_columns(rows)
+    schema = batch.schema.with_metadata({**batch.schema.metadata, RANGES_KEY: json.dumps(ranges)})
+    with _writer(under, schema) as writer:
+        writer.write_batch(batch)
+    return _described(under, path, partition, [_extent(pa.table(batch))])
+
+
+def merge_files(archive: Path, merge: Merge, under: Path, path: Path) -> tuple[ArchiveFile, int]:
+    """Write the rows of all files as one, a row group at a time; also returns how many repeated outcomes were left out.
+
+    Columns that only some files have are kept, and empty for the others.
+    """
+    table_name = merge.partition[0]
+    files = [archive / one.path for one in merge.files]
+    schema = pa.unify_schemas([SCHEMAS[table_name], *map(_readable_schema, files)], promote_options="permissive")
+    schema = schema.with_metadata({VERSION_KEY: str(VERSION)})
+    seen: set[str] = set()
+    repeated, extents = 0, []
+    with _writer(under, schema) as writer:
+        for table in _tables(files, schema):
+            if table_name == "outcomes":
+                table, n = _first_of_each(table, seen)
+                repeated += n
+            if table.num_rows:
+                writer.write_table(table)
+                extents.append(_extent(table))
+    return _described(under, path, merge.partition, extents), repeated
+
+
+def _tables(files: Sequence[Path], schema: pa.Schema) -> Iterator[pa.Table]:
+    """All rows in tables of about a row group each."""
+    waiting: list[pa.Table] = []
+    size = 0
+    for path in files:
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                table = _aligned(file.read_row_group(group), schema)
+                waiting.append(table)
+                size += table.nbytes
+                if size >= ROW_GROUP_BYTES:
+                    yield pa.concat_tables(waiting)
+                    waiting, size = [], 0
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def _first_of_each(table: pa.Table, seen: set[str]) -> tuple[pa.Table, int]:
+    """Without outcomes that were there before, the earliest first."""
+    table = table.take(pc.sort_indices(table, sort_keys=[("at_ns", "ascending")]))
+    keep = []
+    for identity in table.column("identity").to_pylist():
+        keep.append(identity not in seen)
+        seen.add(identity)
+    return table.filter(pa.array(keep, pa.bool_())), len(keep) - sum(keep)
+
+
+def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    columns = [
+        table.column(field.name).cast(field.type) if field.name in table.schema.names else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _readable_schema(path: Path) -> pa.Schema:
+    schema = pq.read_schema(path)
+    version = int((schema.metadata or {}).get(VERSION_KEY, b"0"))
+    if version > VERSION:
+        raise StoreError(f"{path} was written by a newer Segue.", fix="Install that version here too.")
+    return schema
+
+
+def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    leaves = [name for name in schema.names if name not in _UNIQUE]
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        compression_level=LEVEL,
+        use_dictionary=_paths(schema, leaves),
+        write_statistics=[name for name in schema.names if name in _LOOKED_UP],
+    )
+
+
+def _paths(schema: pa.Schema, names: Sequence[str]) -> list[str]:
+    """Columns as Parquet names them: what is in a map or list has a longer name."""
+    paths: list[str] = []
+    for name in names:
+        kind = schema.field(name).type
+        if pa.types.is_map(kind):
+            paths += [f"{name}.key_value.key", f"{name}.key_value.value"]
+        elif pa.types.is_list(kind):
+            paths.append(f"{name}.list.element")
+        else:
+            paths.append(name)
+    return paths
+
+
+def _extent(table: pa.Table) -> tuple[int, int, int, str, str]:
+    ids = table.column("id" if "id" in table.schema.names else "exchange")
+    times, names = pc.min_max(table.column("at_ns")), pc.min_max(ids)
+    return table.num_rows, times["min"].as_py(), times["max"].as_py(), names["min"].as_py(), names["max"].as_py()
+
+
+def _described(under: Path, path: Path, partition: Partition, extents: Sequence[tuple[int, int, int, str, str]]) -> ArchiveFile:
+    counts, first_ns, last_ns, first_id, last_id = zip(*extents, strict=True)
+    return ArchiveFile(
+        path.as_posix(),
+        *partition,
+        n_rows=sum(counts),
+        n_bytes=under.stat().st_size,
+        first_ns=min(first_ns),
+        last_ns=max(last_ns),
+        first_id=min(first_id),
+        last_id=max(last_id),
+    )

@@ -1,0 +1,154 @@
+"""One file of the spool: its name, how it is allocated, held and found. Knows nothing of records; those are `frame.py`'s.
+
+Whoever writes a segment holds a lock on it, which the kernel lets go of however that process ends: a segment that nobody
+holds is finished. Next: `spool.py` (writing), `reading.py`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import mmap
+import os
+import re
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+SUFFIX = ".spool"
+START = 64
+"""Where the first frame stands."""
+HEADER = struct.Struct("<8sQ")
+MAGIC = b"SgSpool1"
+POPULATE_WRITE = 23
+"""`MADV_POPULATE_WRITE` (Linux 5.14): maps pages for writing beforehand. Python has no name for it."""
+PIECE = 256 * 1024
+
+_name = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([0-9]{8})\.spool")
+_libc = ctypes.CDLL(None, use_errno=True)
+
+Allocate = Callable[[int, int], None]
+"""Make sure that a file (descriptor) has this many bytes on disk, or raise `OSError`."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SegmentName:
+    """`run` tells one life of a worker from the next: it is never used again, so neither is a name."""
+
+    worker: str
+    run: str
+    sequence: int
+
+    def __str__(self) -> str:
+        return f"{self.worker}.{self.run}.{self.sequence:08d}{SUFFIX}"
+
+    @classmethod
+    def parse(cls, text: str) -> SegmentName | None:
+        """The name of a file, or `None` if it is no segment's."""
+        found = _name.fullmatch(text)
+        return cls(found[1], found[2], int(found[3])) if found else None
+
+
+def allocate_on_disk(descriptor: int, size: int) -> None:
+    """Take the space now, so that writing to a mapped page can never fail for want of it."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+        return
+    zeros = bytes(1 << 20)
+    for at in range(0, size, len(zeros)):  # macOS
+        os.pwrite(descriptor, zeros[: min(len(zeros), size - at)], at)
+
+
+class Segment:
+    """A segment that this process writes. `position` is where the next frame goes; only the writer moves it."""
+
+    def __init__(self, path: Path, descriptor: int, size: int) -> None:
+        self.path = path
+        self.descriptor = descriptor
+        self.size = size
+        self.map = mmap.mmap(descriptor, size)
+        self.position = START
+        self.synced = START
+        self.populated = 0
+        first = ctypes.c_char.from_buffer(self.map)
+        self._address = ctypes.addressof(first)
+
+    @classmethod
+    def create(cls, folder: Path, name: SegmentName, size: int, allocate: Allocate) -> Segment:
+        """Make it, hold it, take its space; `OSError` leaves nothing behind."""
+        path = folder / str(name)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            allocate(descriptor, size)
+            segment = cls(path, descriptor, size)
+            if os.fstat(descriptor).st_nlink == 0:
+                segment.map.close()
+                raise OSError(errno.ENOENT, "the new segment was swept away as an abandoned one", str(path))
+            segment.map[: HEADER.size] = HEADER.pack(MAGIC, size)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            os.close(descriptor)
+            raise
+        return segment
+
+    @property
+    def has_frames(self) -> bool:
+        return self.position > START
+
+    def populate(self, until: int) -> bool:
+        """Map pages for writing, up to `until`; `False` where the kernel cannot. Other threads run meanwhile."""
+        until = min(self.size, (until + mmap.PAGESIZE - 1) & -mmap.PAGESIZE)
+        while self.populated < until:
+            # A piece at a time: meanwhile no thread of the process can map or unmap anything.
+            size = min(PIECE, until - self.populated)
+            where = ctypes.c_void_p(self._address + self.populated)
+            if _libc.madvise(where, ctypes.c_size_t(size), POPULATE_WRITE) != 0:
+                return False
+            self.populated += size
+        return True
+
+    def sync(self) -> None:
+        """Have the kernel write what stands so far. Not `mmap.flush`, which stops all threads until the disk is done."""
+        position = self.position
+        if position > self.synced:
+            sync_descriptor(self.descriptor)
+            self.synced = position
+
+    def finish(self) -> None:
+        """Give back what is not used, and let go: from here on it is finished. An empty one is removed."""
+        self.map.close()
+        try:
+            if self.has_frames:
+                os.ftruncate(self.descriptor, self.position)
+                sync_descriptor(self.descriptor)
+            else:
+                self.path.unlink(missing_ok=True)
+        finally:
+            os.close(self.descriptor)
+
+
+def sync_descriptor(descriptor: int) -> None:
+    """`fdatasync`; macOS has `fsync` only."""
+    getattr(os, "fdatasync", os.fsync)(descriptor)
+
+
+def is_held(descriptor: int) -> bool:
+    """Whether a living process still writes this segment. Ask before reading: the answer holds for what was there."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return False
+
+
+def list_segments(folder: Path) -> list[SegmentName]:
+    """All segments of a folder, by worker, run and sequence."""
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except FileNotFoundError:
+        return []
+    return sorted(name for name in map(SegmentName.parse, names) if name is not None)

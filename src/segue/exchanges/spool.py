@@ -1,0 +1,284 @@
+"""The first place of the log: a finished record is copied into mapped memory that the kernel owns.
+
+`append` makes no system call. It is for one thread of one process; a worker makes its spool after it was forked. All that
+touches the disk is done by `tend`, in a thread of its own (`SpoolThread`) or by a test that wants no threads.
+Next: `segment.py`, `frame.py`; who reads it: `reading.py`, `shipper.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from segue.exchanges.frame import EXCHANGE, HEAD_SIZE, OUTCOME, frame_size, write_frame
+from segue.exchanges.outcome import Outcome
+from segue.exchanges.record import BodyNote, ServedExchange, encode_exchange
+from segue.exchanges.segment import START, Allocate, Segment, SegmentName, allocate_on_disk, list_segments
+
+MIB = 1 << 20
+SYNC_EVERY_NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class SpoolSettings:
+    """Where and how large. `run` tells one life of a worker from the next and must never come again: left empty, it is drawn.
+
+    `total_bytes` bounds the whole folder, all workers together (each may overshoot by one segment). `spare_bytes` of the file
+    system stay free, so that shipping, which is what frees space, has room to work in. `ahead_bytes` are mapped beforehand.
+    """
+
+    folder: Path
+    worker: str
+    run: str = ""
+    segment_bytes: int = 64 * MIB
+    total_bytes: int = 8192 * MIB
+    spare_bytes: int = 256 * MIB
+    largest_body: int = 16 * MIB
+    ahead_bytes: int = 16 * MIB
+
+    def __post_init__(self) -> None:
+        assert SegmentName.parse(str(SegmentName(self.worker, self.run or "drawn", 0))), (
+            "worker and run: letters, digits, '-', '_'"
+        )
+        assert self.segment_bytes >= 4096, "a segment has room for a record"
+        assert self.segment_bytes % 8 == 0, "frames stay aligned"
+
+
+@dataclass(frozen=True)
+class SpoolState:
+    """What readiness and metrics tell. `fault` says why there is no next segment, or why the last sync failed."""
+
+    kept: int
+    not_kept: int
+    cut: int
+    is_keeping: bool
+    has_next: bool
+    fault: str | None
+
+
+class Spool:
+    """`append` keeps a record, or says that it could not: `None`. It never raises for want of space, and never waits."""
+
+    def __init__(
+        self,
+        settings: SpoolSettings,
+        *,
+        allocate: Allocate = allocate_on_disk,
+        monotonic: Callable[[], int] = time.monotonic_ns,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._settings = settings
+        self._allocate = allocate
+        self._monotonic = monotonic
+        self._wake = wake
+        # Not in the settings: they may be made once and used for every life of a worker.
+        self._run = settings.run or os.urandom(8).hex()
+        self._sequence = 0
+        self._current: Segment | None = None
+        self._next: Segment | None = None
+        self._retired: deque[Segment] = deque()
+        self._fault: str | None = None
+        self._kept = self._not_kept = self._cut = 0
+        self._last_kept = True
+        self._wake_at = 0
+        self._synced_at = monotonic()
+        self._tending = threading.Lock()
+        self._can_populate = True
+        self.tend()
+        self._turn()
+        self.tend()
+
+    @property
+    def state(self) -> SpoolState:
+        """As of now; from any thread."""
+        keeping = (self._last_kept and self._current is not None) or self._next is not None
+        return SpoolState(self._kept, self._not_kept, self._cut, keeping, self._next is not None, self._fault)
+
+    # the thread that answers requests
+
+    def append(self, record: ServedExchange | Outcome, request: bytes = b"", response: bytes = b"") -> int | None:
+        """Keep it: once this returns a number (where it begins), `kill -9` does not lose it. `None`: not kept, and counted.
+
+        An outcome's text goes in `request`. Bodies too long for a segment, or for `largest_body`, are cut; the note says so.
+        """
+        try:
+            head = encode_exchange(record)
+        except (ValueError, OverflowError):  # half a character, a number beyond 64 bits
+            self._not_kept += 1
+            return None
+        segment = self._current
+        if segment is not None:
+            at = segment.position
+            end = at + frame_size(len(head), len(request), len(response))
+        if segment is None or end > segment.size or len(request) + len(response) > self._settings.largest_body:
+            return self._append_slowly(record, request, response)
+        write_frame(segment.map, at, EXCHANGE if type(record) is ServedExchange else OUTCOME, head, request, response)
+        segment.position = end
+        self._kept += 1
+        self._last_kept = True
+        if end > self._wake_at:
+            self._wake_at = segment.size
+            self._wake()
+        return at
+
+    def _append_slowly(self, record: ServedExchange | Outcome, request: bytes, response: bytes) -> int | None:
+        """The same where something has to give: bodies are cut, the next segment begun, the record not kept."""
+        settings = self._settings
+        room = settings.segment_bytes - START - frame_size(len(encode_exchange(record)) + 64, 0, 0)
+        longest = min(settings.largest_body, max(0, room) // 2)
+        if len(request) > longest or len(response) > longest:
+            record = _cut(record, longest, len(request), len(response))
+            request, response = request[:longest], response[:longest]
+            self._cut += 1
+        head = encode_exchange(record)
+        size = frame_size(len(head), len(request), len(response))
+        segment = self._current
+        if size <= settings.segment_bytes - START and (segment is None or segment.position + size > segment.size):
+            segment = self._turn()
+        if segment is None or segment.position + size > segment.size:
+            self._not_kept += 1
+            self._last_kept = False  # the next try for room is made within the second, by `tend`
+            return None
+        at = segment.position
+        write_frame(segment.map, at, EXCHANGE if type(record) is ServedExchange else OUTCOME, head, request, response)
+        segment.position = at + size
+        self._kept += 1
+        self._last_kept = True
+        return at
+
+    def _turn(self) -> Segment | None:
+        """Go over to the next segment, if there is one."""
+        following = self._next
+        if following is None:
+            return None
+        self._next = None
+        if self._current is not None:
+            self._retired.append(self._current)
+        self._current = following
+        self._wake_at = START
+        self._wake()
+        return following
+
+    # the thread that touches the disk
+
+    def tend(self) -> None:
+        """Finish what is full, have the next segment ready, map pages beforehand, sync once a second."""
+        with self._tending:
+            self._tend()
+
+    def _tend(self) -> None:
+        fault: str | None = None
+        try:
+            while self._retired:
+                self._retired.popleft().finish()
+            self._sync_if_due()
+        except OSError as error:
+            fault = _told(error)
+        if self._next is None:
+            try:
+                self._next = self._make_segment()
+            except OSError as error:
+                fault = _told(error)
+        self._fault = fault
+        self._populate()
+
+    def close(self) -> None:
+        """Finish; only when nothing appends or tends any more."""
+        for segment in (*self._retired, self._current, self._next):
+            if segment is not None:
+                segment.finish()
+        self._retired.clear()
+        self._current = self._next = None
+
+    def _sync_if_due(self) -> None:
+        now = self._monotonic()
+        if self._current is not None and now - self._synced_at >= SYNC_EVERY_NS:
+            self._synced_at = now
+            self._current.sync()
+
+    def _make_segment(self) -> Segment:
+        settings = self._settings
+        settings.folder.mkdir(0o700, parents=True, exist_ok=True)
+        used = sum(_size(settings.folder / str(name)) for name in list_segments(settings.folder))
+        if used + settings.segment_bytes > settings.total_bytes:
+            raise SpoolFullError(f"the spool holds {used:,} bytes of the {settings.total_bytes:,} it may")
+        free = os.statvfs(settings.folder)
+        if free.f_bavail * free.f_frsize < settings.segment_bytes + settings.spare_bytes:
+            raise SpoolFullError(f"the file system has {free.f_bavail * free.f_frsize:,} bytes left")
+        name = SegmentName(settings.worker, self._run, self._sequence)
+        self._sequence += 1  # also where it fails: a reader may have seen the name and taken it for a dead writer's
+        return Segment.create(settings.folder, name, settings.segment_bytes, self._allocate)
+
+    def _populate(self) -> None:
+        ahead = self._settings.ahead_bytes
+        for segment in (self._current, self._next):
+            if segment is not None and self._can_populate and ahead:
+                position = segment.position
+                self._can_populate = segment.populate(position + ahead)
+                if segment is self._current:
+                    self._wake_at = position + ahead // 2
+
+
+class SpoolFullError(OSError):
+    """There is room on the disk, or there is not; either way no more of it is the spool's."""
+
+
+class SpoolThread:
+    """A spool, and the thread that tends it: when the spool asks, and each second."""
+
+    def __init__(self, settings: SpoolSettings, *, allocate: Allocate = allocate_on_disk) -> None:
+        self._called = threading.Event()
+        self._ending = False
+        self.spool = Spool(settings, allocate=allocate, wake=self._called.set)
+        self._thread = threading.Thread(target=self._run, name="segue-spool", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish the segments and end the thread; call it from the thread that appends."""
+        self._ending = True
+        self._called.set()
+        self._thread.join()
+        self.spool.close()
+
+    def __enter__(self) -> Spool:
+        return self.spool
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        while not self._ending:
+            self._called.wait(timeout=SYNC_EVERY_NS / 1e9)
+            self._called.clear()
+            self.spool.tend()
+
+
+def _cut(record: ServedExchange | Outcome, longest: int, request: int, response: int) -> ServedExchange | Outcome:
+    if isinstance(record, Outcome):
+        return msgspec.structs.replace(record, text=BodyNote("cut", request))
+    changes = {
+        part: BodyNote("cut", length) for part, length in (("request", request), ("response", response)) if length > longest
+    }
+    return msgspec.structs.replace(record, **changes)
+
+
+def _told(error: OSError) -> str:
+    return str(error.args[0]) if isinstance(error, SpoolFullError) else (error.strerror or type(error).__name__)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+assert HEAD_SIZE % 8 == 0, "frames stay aligned"

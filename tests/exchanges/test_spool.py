@@ -1,0 +1,286 @@
+"""The spool: appending, going over to the next segment, running out of room and coming back."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from segue.exchanges import Spool, SpoolSettings, SpoolThread
+from segue.exchanges.frame import OUTCOME
+from segue.exchanges.query import Moment
+from segue.exchanges.reading import SegmentReader, open_segments
+from segue.exchanges.record import Logged, decode_exchange
+from segue.exchanges.segment import SegmentName, allocate_on_disk, list_segments
+from tests.exchanges.builders import SMALL, a_log, a_spool, an_exchange, an_outcome, fill, settings, spooled
+
+
+class Disk:
+    """Allocates for real until it is told to be full."""
+
+    def __init__(self) -> None:
+        self.fault: int | None = None
+        self.asked = 0
+
+    def __call__(self, descriptor: int, size: int) -> None:
+        self.asked += 1
+        if self.fault is not None:
+            raise OSError(self.fault, os.strerror(self.fault))
+        allocate_on_disk(descriptor, size)
+
+
+def ids(folder: Path) -> list[str]:
+    return [decode_exchange(head).id for head in spooled(folder)]
+
+
+def test_what_was_appended_is_read_while_the_segment_grows(tmp_path: Path) -> None:
+    """Nothing has to be finished, synced or closed for it."""
+    spool = a_spool(tmp_path)
+    fill(spool, range(3))
+    assert ids(tmp_path) == ["x000000", "x000001", "x000002"]
+    spool.close()
+
+
+def test_reading_goes_on_from_a_saved_position(tmp_path: Path) -> None:
+    """The end of a frame is where the next one will stand."""
+    spool = a_spool(tmp_path)
+    fill(spool, range(2))
+    reader = open_segments(tmp_path / "spool")[0]
+    assert len(list(reader.frames())) == 2
+    assert reader.ending is not None
+    position = reader.ending.position
+    assert not reader.ending.is_finished
+    fill(spool, range(2, 3))
+    assert [decode_exchange(frame.head).id for frame in reader.frames(position)] == ["x000002"]
+    reader.close()
+    spool.close()
+
+
+def test_records_go_over_to_the_next_segment(tmp_path: Path) -> None:
+    """In order, none lost, and finished ones give back what they did not use."""
+    spool = a_spool(tmp_path)
+    fill(spool, range(500))
+    spool.close()
+    assert ids(tmp_path) == [f"x{number:06d}" for number in range(500)]
+    files = [tmp_path / "spool" / str(name) for name in list_segments(tmp_path / "spool")]
+    assert len(files) > 2
+    assert all(file.stat().st_size < SMALL for file in files)
+
+
+def test_appending_touches_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even when a segment is full: the next one is there already."""
+    disk = Disk()
+    spool = Spool(settings(tmp_path), allocate=disk, monotonic=lambda: 0)
+    monkeypatch.setattr(os, "open", None)
+    monkeypatch.setattr(os, "ftruncate", None)
+    asked = disk.asked
+    kept = 0
+    while spool.append(an_exchange(kept), b"ask", b"say") is not None:
+        kept += 1
+    assert kept > SMALL // 400 * 1.5
+    assert disk.asked == asked
+    assert spool.state.not_kept == 1
+    monkeypatch.undo()
+    spool.close()
+
+
+@pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EDQUOT, errno.EIO], ids=["full", "quota", "broken"])
+def test_no_room_is_told_counted_and_over_once_there_is_room(tmp_path: Path, fault: int) -> None:
+    """Requests are never disturbed; the log resumes by itself and holds all it said it kept."""
+    disk = Disk()
+    spool = Spool(settings(tmp_path), allocate=disk, monotonic=lambda: 0)
+    disk.fault = fault
+    kept = [number for number in range(300) if _try(spool, number)]
+    state = spool.state
+    assert 0 < len(kept) < 300
+    assert state.not_kept == 300 - len(kept)
+    assert not state.is_keeping
+    assert state.fault == os.strerror(fault)
+    disk.fault = None
+    spool.tend()
+    assert spool.state.is_keeping
+    assert spool.state.fault is None
+    kept += [number for number in range(300, 320) if _try(spool, number)]
+    assert kept[-20:] == list(range(300, 320))
+    spool.close()
+    assert ids(tmp_path) == [f"x{number:06d}" for number in kept]
+
+
+def _try(spool: Spool, number: int) -> bool:
+    spool.tend()
+    return spool.append(an_exchange(number), b"ask", b"say") is not None
+
+
+def test_a_spool_that_finds_no_room_at_the_start_begins_when_there_is_some(tmp_path: Path) -> None:
+    """The gateway starts all the same; readiness says so."""
+    disk = Disk()
+    disk.fault = errno.ENOSPC
+    spool = Spool(settings(tmp_path), allocate=disk, monotonic=lambda: 0)
+    assert not spool.state.is_keeping
+    assert spool.append(an_exchange()) is None
+    disk.fault = None
+    spool.tend()
+    assert spool.append(an_exchange()) is not None
+    spool.close()
+    assert len(ids(tmp_path)) == 1
+
+
+def test_the_folder_never_holds_more_than_its_cap(tmp_path: Path) -> None:
+    """And goes on once segments were shipped and deleted."""
+    spool = a_spool(tmp_path, total_bytes=3 * SMALL)
+    kept = sum(_try(spool, number) for number in range(1_000))
+    used = sum(file.stat().st_size for file in (tmp_path / "spool").iterdir())
+    assert kept < 1_000
+    assert used <= 3 * SMALL
+    assert "may" in (spool.state.fault or "")
+    oldest = list_segments(tmp_path / "spool")[0]
+    (tmp_path / "spool" / str(oldest)).unlink()
+    assert _try(spool, 1_000)
+    spool.close()
+
+
+def test_some_of_the_file_system_stays_free(tmp_path: Path) -> None:
+    """Shipping frees space, and needs some to work in."""
+    spool = a_spool(tmp_path, spare_bytes=1 << 60)
+    assert spool.append(an_exchange()) is None
+    assert "bytes left" in (spool.state.fault or "")
+    spool.close()
+
+
+def test_a_body_too_long_is_cut_and_says_so(tmp_path: Path) -> None:
+    """Length is that of the whole; what was kept is its beginning."""
+    spool = a_spool(tmp_path)
+    assert spool.append(an_exchange(0), b"q" * 100_000, b"short") is not None
+    assert spool.state.cut == 1
+    with Moment(tmp_path / "spool", tmp_path / "archive") as moment:
+        (row,) = moment.waiting(1)
+    assert isinstance(row, Logged)
+    assert (row.exchange.request.kept, row.exchange.request.length) == ("cut", 100_000)
+    assert 0 < len(row.request) < SMALL
+    assert set(row.request) == {ord("q")}
+    assert (row.exchange.response.kept, row.response) == ("full", b"short")
+    spool.close()
+
+
+def test_a_record_whose_head_alone_is_too_long_is_not_kept(tmp_path: Path) -> None:
+    """Counted, and the next one is kept."""
+    spool = a_spool(tmp_path)
+    assert spool.append(an_exchange(0, slices={str(number): "x" * 50 for number in range(1000)})) is None
+    assert spool.append(an_exchange(1)) is not None
+    assert (spool.state.kept, spool.state.not_kept) == (1, 1)
+    spool.close()
+
+
+def test_text_that_cannot_be_encoded_is_not_kept(tmp_path: Path) -> None:
+    """A header may hold half a character; no request fails for it."""
+    spool = a_spool(tmp_path)
+    assert spool.append(an_exchange(0, unit="\ud800")) is None
+    assert spool.state.not_kept == 1
+    spool.close()
+
+
+def test_an_outcome_goes_the_same_way(tmp_path: Path) -> None:
+    """With its text."""
+    spool = a_spool(tmp_path)
+    assert spool.append(an_outcome(), b"better: yes") is not None
+    with SegmentReader(*_first(tmp_path)) as reader:
+        (frame,) = reader.frames()
+        assert (frame.kind, bytes(frame.request)) == (OUTCOME, b"better: yes")
+    spool.close()
+
+
+def _first(folder: Path) -> tuple[Path, SegmentName]:
+    name = list_segments(folder / "spool")[0]
+    return folder / "spool" / str(name), name
+
+
+def test_the_thread_keeps_up_with_a_writer_that_never_waits(tmp_path: Path) -> None:
+    """Whatever was not kept was said to be not kept."""
+    with SpoolThread(settings(tmp_path, segment_bytes=256 * 1024)) as spool:
+        kept = sum(spool.append(an_exchange(number), b"a" * 500, b"b" * 500) is not None for number in range(5_000))
+        state = spool.state
+    assert (state.kept, state.not_kept) == (kept, 5_000 - kept)
+    assert a_log(tmp_path).recount().readable == kept
+
+
+def test_a_frame_that_does_not_hold_ends_its_segment(tmp_path: Path) -> None:
+    """What comes behind may be the content of a body; a reader says where it stopped."""
+    spool = a_spool(tmp_path)
+    fill(spool, range(3))
+    spool.close()
+    path, name = _first(tmp_path)
+    with SegmentReader(path, name) as reader:
+        starts = [frame.start for frame in reader.frames()]
+    content = bytearray(path.read_bytes())
+    content[starts[1] + 40] ^= 1
+    path.write_bytes(content)
+    with SegmentReader(path, name) as reader:
+        assert len(list(reader.frames())) == 1
+        assert reader.ending is not None
+        assert (reader.ending.torn_at, reader.ending.is_finished) == (starts[1], True)
+
+
+def test_a_kernel_that_cannot_map_beforehand_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages are then mapped as they are written."""
+    monkeypatch.setattr("segue.exchanges.segment.POPULATE_WRITE", 9_999)
+    spool = a_spool(tmp_path)
+    fill(spool, range(200))
+    spool.close()
+    assert len(ids(tmp_path)) == 200
+
+
+def test_every_life_of_a_worker_has_names_of_its_own(tmp_path: Path) -> None:
+    """Also where the same settings are used again: a name that came twice would be taken for one that was shipped."""
+    given = settings(tmp_path, run="")
+    for number in range(2):
+        spool = Spool(given, monotonic=lambda: 0)
+        assert spool.append(an_exchange(number)) is not None
+        spool.close()
+    assert len({name.run for name in list_segments(tmp_path / "spool")}) == 2
+
+
+def test_names_of_segments_say_who_wrote_them() -> None:
+    """Other files of the folder are left alone."""
+    name = SegmentName("w-3", "r_1", 7)
+    assert SegmentName.parse(str(name)) == name
+    assert SegmentName.parse("notes.txt") is None
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("Mounting a size-limited file system needs root; run the suite as root for this test.")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_is_really_full_kills_nobody(small_disk: Path) -> None:
+    """No SIGBUS: the pages of an allocated segment are there. Room that comes back is used."""
+    wall = small_disk / "other"
+    given = SpoolSettings(small_disk / "spool", "w0", "r0", segment_bytes=256 * 1024, spare_bytes=0, ahead_bytes=0)
+    with SpoolThread(given) as spool:
+        wall.write_bytes(bytes(_free(small_disk)))
+        assert _free(small_disk) == 0
+        kept = 0
+        while spool.append(an_exchange(kept), b"a" * 2_000, b"b" * 2_000) is not None:
+            kept += 1
+        assert 2 * (256 * 1024) // 4_400 - 4 <= kept <= 2 * (256 * 1024) // 4_000
+        spool.tend()
+        assert not spool.state.is_keeping
+        wall.unlink()
+        spool.tend()
+        assert spool.append(an_exchange(kept), b"", b"") is not None
+    assert len(ids(small_disk)) == kept + 1
+
+
+def _free(folder: Path) -> int:
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
