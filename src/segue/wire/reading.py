@@ -11,6 +11,8 @@ import orjson
 
 from segue.model import Json
 
+_MOST = 2**53
+
 
 class BadReplyError(Exception):
     """A response that is not what the dialect says. Caught inside `segue.wire`, where it becomes a `bad_reply` failure."""
@@ -37,35 +39,35 @@ def as_object(value: Json, where: str) -> dict[str, Any]:
     """`value`, if it is a JSON object."""
     if isinstance(value, dict):
         return value
-    raise _wrong(value, where, "an object")
+    raise wrong_type(value, where, "an object")
 
 
 def as_list(value: Json, where: str) -> list[Any]:
     """`value`, if it is a JSON array."""
     if isinstance(value, list):
         return value
-    raise _wrong(value, where, "a list")
+    raise wrong_type(value, where, "a list")
 
 
 def as_text(value: Json, where: str) -> str:
     """`value`, if it is text."""
     if isinstance(value, str):
         return value
-    raise _wrong(value, where, "text")
+    raise wrong_type(value, where, "text")
 
 
 def as_number(value: Json, where: str) -> float:
     """`value`, if it is a number."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    raise _wrong(value, where, "a number")
+    raise wrong_type(value, where, "a number")
 
 
 def as_index(value: Json, where: str) -> int:
     """`value`, if it is a whole number from 0."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    raise _wrong(value, where, "a whole number from 0")
+    raise wrong_type(value, where, "a whole number from 0")
 
 
 def optional_object(value: Json, where: str) -> dict[str, Any]:
@@ -84,11 +86,13 @@ def optional_text(value: Json, where: str) -> str | None:
 
 
 def optional_count(value: Json, where: str) -> int | None:
-    """A number of tokens; `null` and absent stay `None`, for unknown is not zero."""
+    """A number of tokens; `null` and absent stay `None`, for unknown is not zero. Beyond 2⁵³ it is no number of anything."""
     if value is None:
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    if as_index(value, where) > _MOST:
+        raise wrong_type(value, where, "a number of tokens")
     return as_index(value, where)
 
 
@@ -103,5 +107,6 @@ _NAMES = {
 }
 
 
-def _wrong(value: Json, where: str, wanted: str) -> BadReplyError:
+def wrong_type(value: Json, where: str, wanted: str) -> BadReplyError:
+    """The error that says so."""
     return BadReplyError(f"{where} is {_NAMES.get(type(value), 'something else')}, not {wanted}.")

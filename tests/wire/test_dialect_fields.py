@@ -1,0 +1,168 @@
+"""Every field of the SDKs' request types is carried, refused or listed as dropped; the codecs hold to the same table."""
+
+from __future__ import annotations
+
+import typing
+from typing import Any
+
+import pytest
+import typing_extensions
+from anthropic.types.message_create_params import MessageCreateParamsStreaming
+from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
+from openai.types.responses.response_create_params import ResponseCreateParamsStreaming
+from tests.wire.dialect_values import DIALECTS
+from tests.wire.sdk_types import bare, fields_of, misfit, typed_dicts
+
+from segue.wire.dialects import CODECS
+from segue.wire.fields import FIELDS
+from segue.wire.neutral.conversation import Dialect
+from segue.wire.neutral.refusal import RefusedError
+
+REQUESTS: dict[Dialect, Any] = {
+    "openai_chat": CompletionCreateParamsStreaming,
+    "openai_responses": ResponseCreateParamsStreaming,
+    "anthropic_messages": MessageCreateParamsStreaming,
+}
+ASKED: dict[Dialect, dict[str, Any]] = {
+    "openai_chat": {"model": "m", "messages": [{"role": "user", "content": "Hi"}]},
+    "openai_responses": {"model": "m", "input": "Hi"},
+    "anthropic_messages": {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]},
+}
+
+
+def tags(kind: Any) -> list[str]:
+    """The words by which an object says what it is: its `type`, or the `role` of a message."""
+    for name in ("type", "role"):
+        hint = bare(fields_of(kind).get(name, str))
+        if typing.get_origin(hint) in (typing.Union, typing_extensions.Union):
+            hint = next(bare(one) for one in typing.get_args(hint) if bare(one) is not type(None))
+        if typing.get_origin(hint) in (typing.Literal, typing_extensions.Literal):
+            return list(typing.get_args(hint))
+    return []
+
+
+def unlisted(dialect: Dialect) -> tuple[list[str], int]:
+    """Fields and kinds of objects that the SDK has and the table has not; and how many places were walked."""
+    table = FIELDS[dialect]
+    missing: list[str] = []
+    waiting: list[tuple[str, Any]] = [("request", REQUESTS[dialect])]
+    seen: set[tuple[str, Any]] = set()
+    while waiting:
+        place, kind = waiting.pop()
+        if (place, kind) in seen:
+            continue
+        seen.add((place, kind))
+        for name, hint in fields_of(kind).items():
+            field = table.places[place].get(name)
+            if field is None:
+                missing.append(f"{place}.{name} ({kind.__name__})")
+            elif field.treatment == "carried" and field.holds:
+                for inside in typed_dicts(hint):
+                    waiting += found(table, field.holds, inside, missing)
+    return missing, len(seen)
+
+
+def found(table: Any, holds: str, kind: Any, missing: list[str]) -> list[tuple[str, Any]]:
+    """Where objects of this kind stand in the table, if they are not refused."""
+    if holds in table.places:
+        return [(holds, kind)]
+    places = []
+    for tag in tags(kind) or ["custom"]:
+        place = f"{holds}:{tag}"
+        if place in table.places:
+            places.append((place, kind))
+        elif table.refused_kind(holds, tag) is None:
+            missing.append(f"{place} ({kind.__name__})")
+    return places
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_every_field_of_the_sdks_request_is_carried_refused_or_listed(dialect: Dialect) -> None:
+    """Walked from the SDK's own types, down into every object that is carried."""
+    missing, walked = unlisted(dialect)
+    assert missing == []
+    assert walked > 20
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_table_names_no_field_that_the_sdk_does_not_know(dialect: Dialect) -> None:
+    """But those that are known to be older or of compatible servers."""
+    others = {
+        "openai_chat": {"reasoning_content", "reasoning", "annotations"},
+        "openai_responses": set(),
+        "anthropic_messages": {"temperature", "top_p", "top_k"},
+    }[dialect]
+    known: set[str] = set()
+    waiting: list[Any] = [REQUESTS[dialect]]
+    seen: list[Any] = []
+    while waiting:
+        kind = waiting.pop()
+        if kind not in seen:
+            seen.append(kind)
+            known |= set(fields_of(kind))
+            waiting += [inside for hint in fields_of(kind).values() for inside in typed_dicts(hint)]
+    named = {name for place in FIELDS[dialect].places.values() for name in place}
+    assert named - known - others == set()
+
+
+@pytest.mark.parametrize(
+    ("dialect", "name"),
+    [
+        (dialect, name)
+        for dialect in DIALECTS
+        for name, field in FIELDS[dialect].places["request"].items()
+        if field.treatment == "refused"
+    ],
+)
+def test_a_refused_field_is_refused_by_name_with_a_remedy(dialect: Dialect, name: str) -> None:
+    """Whatever it says."""
+    with pytest.raises(RefusedError) as refused:
+        CODECS[dialect].decode_request({**ASKED[dialect], name: "anything"})
+    (only,) = refused.value.refusals
+    assert (only.field, only.dialect) == (name, dialect)
+    assert only.reason
+    assert only.remedy
+
+
+@pytest.mark.parametrize(
+    ("dialect", "name"),
+    [
+        (dialect, name)
+        for dialect in DIALECTS
+        for name, field in FIELDS[dialect].places["request"].items()
+        if field.treatment == "dropped"
+    ],
+)
+def test_a_dropped_field_changes_nothing(dialect: Dialect, name: str) -> None:
+    """The request is as if it were not there."""
+    decode = CODECS[dialect].decode_request
+    assert decode({**ASKED[dialect], name: {"any": "thing"}}) == decode(ASKED[dialect])
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_field_that_nobody_knows_is_refused(dialect: Dialect) -> None:
+    """At the top and within a message; all at once."""
+    body = {**ASKED[dialect], "surprise": 1}
+    key = "input" if dialect == "openai_responses" else "messages"
+    body[key] = [{"role": "user", "content": "Hi", "wonder": True}]
+    with pytest.raises(RefusedError) as refused:
+        CODECS[dialect].decode_request(body)
+    assert {one.field for one in refused.value.refusals} == {"surprise", f"{key}[0].wonder"}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_null_is_an_absent_field(dialect: Dialect) -> None:
+    """SDKs write `null` for what was not given."""
+    nulls = {name: None for name in FIELDS[dialect].places["request"] if name not in ASKED[dialect]}
+    decode = CODECS[dialect].decode_request
+    assert decode({**nulls, **ASKED[dialect]}) == decode(ASKED[dialect])
+
+
+def test_the_reader_of_sdk_types_sees_what_is_wrong() -> None:
+    """It is the judge of the other tests."""
+    kind, asked = CompletionCreateParamsStreaming, {**ASKED["openai_chat"], "stream": True}
+    assert misfit(asked, kind) is None
+    assert misfit({**asked, "messages": [{"role": "user", "content": "Hi", "wonder": 1}]}, kind) is not None
+    assert misfit({**asked, "messages": [{"role": "user"}]}, kind) is not None
+    assert misfit({**asked, "temperature": "warm"}, kind) is not None
+    assert misfit({**asked, "tools": [{"type": "function"}]}, kind) is not None
