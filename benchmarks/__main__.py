@@ -13,8 +13,11 @@ NAMES = {
     "startup": "how long the command takes to begin",
     "gate": "how quiet and how awake the gate is, simulated",
     "replay": "the recorded GPT-4 upgrade as live traffic, and the same release on both sides",
+    "simulate": "1,000 runs of a 45-day plan through the command, beside one process and a quarter of the slices",
     "cells": "what a look at 200 cells costs, early and late in an upgrade",
     "exposure": "users exposed before a rollback, and false rollbacks, simulated",
+    "gateway_http": "the HTTP layer of the gateway as a bare proxy, beside nginx",
+    "exchange_log": "what it costs to log an exchange, beside JSON lines and SQLite; shipping to Parquet",
 }
 
 

@@ -105,7 +105,7 @@ def _serve(host: str, port: int, workers: int, environment: str, *, as_json: boo
             last_known=last_known,
             spool=state / "spool",
         )
-        settings = KeeperSettings(workers, worker, sockets / f"{os.getpid()}.sock")
+        settings = KeeperSettings(workers, worker, sockets / f"{os.getpid()}.sock", state / "exchanges")
 
         def report(text: str) -> None:
             screen.print(text, style="yellow", markup=False)

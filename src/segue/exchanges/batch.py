@@ -7,7 +7,7 @@ version stops its segment until this Segue is newer too.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -44,8 +44,18 @@ class Batch:
         return [one.segment for one in self.positions if one.done_ns is not None]
 
 
+Enrich = Callable[[Logged], Logged]
+"""What a record says beyond its bytes. One that raises is shipped as it is, and counted: no record waits for it."""
+
+
 def take_batch(
-    readers: Iterable[SegmentReader], positions: Mapping[str, Position], rules: KeepingRules, *, limit: int, now_ns: int
+    readers: Iterable[SegmentReader],
+    positions: Mapping[str, Position],
+    rules: KeepingRules,
+    *,
+    limit: int,
+    now_ns: int,
+    enrich: Enrich | None = None,
 ) -> Batch:
     """Up to about `limit` bytes, oldest segments of each worker first. Segments that are done already are passed over."""
     batch = Batch()
@@ -56,11 +66,19 @@ def take_batch(
         if batch.n_bytes >= limit:
             batch.has_more = True
             break
-        _take_segment(batch, reader, known.position if known else 0, rules, limit, now_ns)
+        _take_segment(batch, reader, known.position if known else 0, rules, limit, now_ns, enrich)
     return batch
 
 
-def _take_segment(batch: Batch, reader: SegmentReader, begin: int, rules: KeepingRules, limit: int, now_ns: int) -> None:
+def _take_segment(
+    batch: Batch,
+    reader: SegmentReader,
+    begin: int,
+    rules: KeepingRules,
+    limit: int,
+    now_ns: int,
+    enrich: Enrich | None,
+) -> None:
     name, at = str(reader.name), begin
     stuck = False
     for frame in reader.frames(begin, limit=limit - batch.n_bytes):
@@ -68,7 +86,7 @@ def _take_segment(batch: Batch, reader: SegmentReader, begin: int, rules: Keepin
             stuck = True
             batch.stuck.append(name)
             break
-        _take_frame(batch, name, frame, rules)
+        _take_frame(batch, name, frame, rules, enrich)
         at = frame.end
     ending = None if stuck else reader.ending
     if at > begin:
@@ -81,7 +99,7 @@ def _take_segment(batch: Batch, reader: SegmentReader, begin: int, rules: Keepin
         batch.has_more |= batch.n_bytes >= limit
 
 
-def _take_frame(batch: Batch, name: str, frame: Frame, rules: KeepingRules) -> None:
+def _take_frame(batch: Batch, name: str, frame: Frame, rules: KeepingRules, enrich: Enrich | None) -> None:
     try:
         row = read_row(frame)
     except (msgspec.ValidationError, msgspec.DecodeError):
@@ -94,6 +112,11 @@ def _take_frame(batch: Batch, name: str, frame: Frame, rules: KeepingRules) -> N
         batch.rows.setdefault(("outcomes", outcome.workflow or "", day_of(outcome.at_ns)), []).append(row)
         batch.tally["outcomes", "shipped"] += 1
         return
+    if enrich is not None:
+        try:
+            row = enrich(row)
+        except Exception:
+            batch.tally["exchanges", "not_enriched"] += 1
     kept = sample(row, rules.of(row.exchange.workflow))
     if kept is None:
         batch.tally["exchanges", "sampled_out"] += 1

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from segue.errors import ConflictError, StoreError
-from segue.exchanges.batch import Batch, Partition, take_batch
+from segue.exchanges.batch import Batch, Enrich, Partition, take_batch
 from segue.exchanges.compaction import Merge, expired_files, plan_merges
 from segue.exchanges.keeping import KeepingRules
 from segue.exchanges.ledger import ArchiveFile, Change, Ledger, Position
@@ -35,6 +35,7 @@ class ShipSettings:
     """
 
     rules: KeepingRules = field(default_factory=KeepingRules)
+    enrich: Enrich | None = None
     batch_bytes: int = 16 * MIB
     file_bytes: int = 4 * MIB
     fan_in: int = 8
@@ -89,7 +90,7 @@ class Shipper:
         known = self._ledger.snapshot().positions
         readers = open_segments(self._spool)
         try:
-            batch = take_batch(readers, known, settings.rules, limit=settings.batch_bytes, now_ns=now)
+            batch = take_batch(readers, known, settings.rules, limit=settings.batch_bytes, now_ns=now, enrich=settings.enrich)
         finally:
             for reader in readers:
                 reader.close()

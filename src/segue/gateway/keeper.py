@@ -22,6 +22,7 @@ from typing import Any
 
 from segue.errors import SegueError
 from segue.gateway.last_known import LastKnown, save_last_known
+from segue.gateway.shipping import ShippingSettings, run_shipping
 from segue.gateway.worker import WorkerSettings, run_worker
 
 POLL_S = 1.0
@@ -39,6 +40,7 @@ class KeeperSettings:
     workers: int
     worker: WorkerSettings
     socket: Path
+    archive: Path
     poll_s: float = POLL_S
 
 
@@ -70,7 +72,9 @@ class Keeper:
         self._environ = dict(environ)
         self._report = report
         self._started = started
+        self._context = multiprocessing.get_context("spawn")
         self._workers: list[_Worker] = []
+        self._shipping: tuple[BaseProcess, Connection] | None = None
         self._known: LastKnown | None = None
         self._asked = 0
         self._stop = asyncio.Event()
@@ -98,6 +102,7 @@ class Keeper:
             port = port or worker.said["port"]
         self._settings = replace(settings, worker=replace(settings.worker, port=port))
         settings.socket.unlink(missing_ok=True)
+        self._start_shipping()
         server = await asyncio.start_unix_server(self._answer, settings.socket)
         polling = asyncio.create_task(self._poll())
         self._started(port)
@@ -112,12 +117,11 @@ class Keeper:
     # workers
 
     def _start(self, number: int, port: int) -> _Worker:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
+        ours, theirs = self._context.Pipe()
         own = replace(
             self._settings.worker, number=number, port=port, run=f"{self._settings.worker.run}-{self._asked:x}-{number}"
         )
-        process = context.Process(target=run_worker, args=(own, theirs, self._environ), name=f"segue-gateway-{number}")
+        process = self._context.Process(target=run_worker, args=(own, theirs, self._environ), name=f"segue-gateway-{number}")
         process.start()
         theirs.close()
         self._asked += 1
@@ -161,7 +165,41 @@ class Keeper:
         if not self._stop.is_set():
             self._start(worker.number, self._settings.worker.port)
 
+    def _start_shipping(self) -> None:
+        settings = self._settings
+        ours, theirs = self._context.Pipe()
+        shipping = ShippingSettings(settings.worker.last_known, settings.worker.spool, settings.archive)
+        process = self._context.Process(target=run_shipping, args=(shipping, theirs), name="segue-shipping")
+        process.start()
+        theirs.close()
+        self._shipping = (process, ours)
+        asyncio.get_running_loop().add_reader(ours.fileno(), self._shipping_ended)
+
+    def _shipping_ended(self) -> None:
+        assert self._shipping is not None, "it was started"
+        process, pipe = self._shipping
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(pipe.fileno())
+        pipe.close()
+        process.join(0)
+        self._shipping = None
+        if not self._stop.is_set():
+            self._report("The shipping of exchanges ended without being asked; it is started again. Nothing is lost meanwhile.")
+            loop.call_later(RESTART_S, self._start_shipping)
+
     async def _end(self) -> None:
+        await self._end_workers()
+        if self._shipping is not None:
+            process, pipe = self._shipping
+            asyncio.get_running_loop().remove_reader(pipe.fileno())
+            with suppress(OSError):
+                pipe.send("stop")
+            await asyncio.to_thread(process.join, self._settings.worker.grace_s)
+            if process.is_alive():
+                process.kill()
+                process.join()
+
+    async def _end_workers(self) -> None:
         for worker in self._workers:
             worker.is_stopping = True
             with suppress(OSError):

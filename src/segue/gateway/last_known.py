@@ -17,6 +17,7 @@ from segue.model import Bundle, Frozen, Json
 from segue.model.route import Route, RouteRevision
 from segue.model.serving import GatewayKey, Serving
 from segue.providers.config import parse_provider
+from segue.providers.pricing import ModelPrice
 
 VERSION = 1
 
@@ -41,6 +42,7 @@ class LastKnown(Frozen):
     providers: dict[str, dict[str, Json]] = Field(default_factory=dict)
     servings: dict[str, Serving] = Field(default_factory=dict)
     keys: tuple[GatewayKey, ...] = ()
+    prices: dict[str, ModelPrice] = Field(default_factory=dict)
 
     def sources(self) -> Sources:
         """What planes are built from. Raises `InputError` with what is wrong with a provider's entry."""

@@ -55,6 +55,7 @@ class WorkspaceReader:
             providers={**workspace.config.providers, **self._instead},
             servings=self._servings,
             keys=(*workspace.config.gateway.keys, *self._keys),
+            prices=workspace.config.prices,
         )
 
     def _with_fallbacks(self, digest: str) -> Iterator[Bundle]:

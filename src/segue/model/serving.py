@@ -29,12 +29,16 @@ class Serving(Frozen):
 
     `may_set` names further fields of a request that the application may set, by their names in its dialect. `otherwise` says
     what becomes of all others: refused, so that nobody believes in a setting that is not there, or left out in silence.
-    `keep` says what the exchange log keeps of bodies: all, their digests, or nothing.
+    `keep` says what the exchange log keeps of bodies: all, their digests, or nothing. `keep_days` bounds how long a record
+    stays; of all exchanges the log keeps `keep_share`, and of all those the bodies of `keep_bodies_share`.
     """
 
     may_set: tuple[str, ...] = ()
     otherwise: Literal["refuse", "ignore"] = "refuse"
     keep: Literal["full", "digest", "none"] = "full"
+    keep_days: int | None = Field(default=None, ge=1)
+    keep_share: float = Field(default=1.0, ge=0, le=1)
+    keep_bodies_share: float = Field(default=1.0, ge=0, le=1)
 
 
 class GatewaySettings(Frozen):
