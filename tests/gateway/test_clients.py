@@ -108,7 +108,7 @@ async def test_a_client_that_reads_slowly_slows_its_own_provider_down() -> None:
 @pytest.mark.parametrize(
     ("raw", "status"),
     [
-        (request(path="/v1/responses"), 404),
+        (request(path="/v1/embeddings"), 404),
         (request(path="/"), 404),
         (b"GET /v1/messages HTTP/1.1\r\nhost: x\r\n\r\n", 405),
         (b"DELETE /v1/models HTTP/1.1\r\nhost: x\r\n\r\n", 405),
@@ -119,7 +119,7 @@ async def test_a_client_that_reads_slowly_slows_its_own_provider_down() -> None:
         (request(body={"model": 7}), 400),
         (request(body={"messages": []}), 400),
     ],
-    ids=["responses", "root", "get", "delete", "alive", "ready", "no-key", "list", "number", "no-model"],
+    ids=["embeddings", "root", "get", "delete", "alive", "ready", "no-key", "list", "number", "no-model"],
 )
 async def test_what_is_no_request_of_ours_is_told_so(raw: bytes, status: int) -> None:
     """With a status, and a body that says what there is."""

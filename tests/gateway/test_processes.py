@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -18,9 +19,9 @@ import openai
 import pytest
 
 from segue.exchanges import ServedExchange
-from segue.exchanges.frame import EXCHANGE
-from segue.exchanges.reading import open_segments
-from segue.exchanges.record import decode_exchange
+from segue.exchanges.query import ExchangeLog
+from segue.exchanges.selection import Selection
+from segue.gateway.control import socket_folder
 from segue.gateway.keys import hash_key
 from tests.gateway.wiring import KEY
 
@@ -94,12 +95,9 @@ class Team:
             process.stderr.close()
 
     def kept(self) -> list[ServedExchange]:
-        """The exchanges that are in the spool."""
-        found: list[ServedExchange] = []
-        for segment in open_segments(self.root / ".segue" / "spool"):
-            with segment:
-                found += [decode_exchange(frame.head) for frame in segment.frames() if frame.kind == EXCHANGE]
-        return found
+        """The exchanges that are in the log, shipped or not."""
+        log = ExchangeLog(self.root / ".segue" / "spool", self.root / ".segue" / "exchanges")
+        return [one.exchange for one in log.iterate(Selection())]
 
 
 class Running:
@@ -120,22 +118,13 @@ class Running:
             found: dict[str, Any] = json.load(response)
         return found
 
-    def workers(self) -> list[int]:
-        """The processes of the workers."""
-        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        found = []
-        for pid in listed:
-            with suppress(OSError):  # it ended meanwhile
-                if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    found.append(int(pid))
-        return found
-
-    def is_whole_without(self, gone: int, workers: int) -> bool:
-        """Whether so many workers serve, and this one is not among them."""
-        found = self.workers()
-        with suppress(OSError):
-            return gone not in found and len(found) == workers and bool(self.ready()["ready"])
-        return False
+    def workers(self, folder: Path) -> list[dict[str, Any]]:
+        """What the keeper says of its workers."""
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(str(socket_folder(folder) / f"{self.process.pid}.sock"))
+            line.sendall(b'{"do": "sync"}\n')
+            found: dict[str, Any] = json.loads(b"".join(iter(lambda: line.recv(65_536), b"")))
+        return list(found["workers"])
 
 
 @pytest.fixture
@@ -156,18 +145,22 @@ def test_a_flip_reaches_every_worker_and_nothing_after_it_is_served_by_the_old_p
         assert {running.ask(f"u{number}")[0] for number in range(12)} == {"The new one."}
         team.segue("route", "flip", "mail", "--back")
         assert {running.ask(f"u{number}")[0] for number in range(12)} == {"The old one."}
-    assert {one.route_revision for one in team.kept()} == {1, 2, 3}
+    kept = team.kept()
+    assert {one.route_revision for one in kept} == {1, 2, 3}
+    assert all(one.output_tokens and one.finish_reason == "stop" and one.scores["refusal"] == 0 for one in kept)
+    assert not list((team.root / ".segue" / "spool").glob("*.spool")), "what was kept is archived when the gateway ends"
 
 
 def test_a_worker_that_is_killed_loses_no_exchange_and_is_replaced(team: Team) -> None:
     """Every exchange whose answer a client has is in the spool, and the gateway goes on."""
     acknowledged: list[str] = []
+    state = team.root / ".segue"
     with team.gateway(workers=2) as running:
         for _ in range(3):
             acknowledged += [running.ask()[1] for _ in range(4)]
-            victim = running.workers()[0]
+            victim = running.workers(state)[0]["pid"]
             os.kill(victim, signal.SIGKILL)
-            while not running.is_whole_without(victim, 2):
+            while any(one["pid"] == victim or one["fault"] or not one["revisions"] for one in running.workers(state)):
                 pass
         acknowledged.append(running.ask()[1])
         assert any("another takes its place" in line for line in running.said)

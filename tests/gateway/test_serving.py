@@ -64,7 +64,7 @@ async def test_anthropics_client_the_same_way() -> None:
             assert found.content[0].text == "Here."
             async with client.messages.stream(model="mail", max_tokens=9, messages=HELLO) as pieces:
                 assert await pieces.get_final_text() == "Here."
-        assert [one.record.dialect_in for one in wired.log] == ["anthropic"] * 2
+        assert [one.record.dialect_in for one in wired.log] == ["anthropic_messages"] * 2
 
 
 async def test_a_unit_stays_with_its_bundle_and_a_flip_moves_it_back() -> None:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from segue.exchanges.record import ServedExchange
+from segue.gateway.asking import Effects
 from segue.gateway.handler import Gateway
 from segue.gateway.http import Deadlines, Origin, Server, Upstream
 from segue.gateway.keys import KeyRing, hash_key, make_key
 from segue.gateway.planes import Planes, Sources
-from segue.gateway.serving import Effects
 from segue.gateway.shadow import Shadows
 from segue.gateway.target import Target
 from segue.model import Bundle, ModelRef, Parameters, Prompt

@@ -18,6 +18,7 @@ from segue.model.request import ModelRequest
 from segue.model.serving import Serving
 from segue.providers.dialects import DIALECTS
 from segue.providers.rendering import INPUT, prompt_variables, substitute
+from segue.wire.neutral.conversation import Dialect
 from segue.wire.profiles import WireProfile
 
 Raw = msgspec.Raw
@@ -26,13 +27,19 @@ Fields = dict[str, Raw]
 OWN_FIELD = "segue"
 """A field of the request's body that is Segue's and goes no further: `{"variables": {…}}`."""
 
-CONVERSATION: Mapping[str, frozenset[str]] = {
-    "openai": frozenset({"model", "messages", "stream", "stream_options", "user", "metadata", "safety_identifier", OWN_FIELD}),
-    "anthropic": frozenset({"model", "messages", "system", "stream", "metadata", OWN_FIELD}),
+_WHOM = frozenset({"model", "stream", "metadata", OWN_FIELD})
+_OPENAI = _WHOM | {"stream_options", "user", "safety_identifier"}
+CONVERSATION: Mapping[Dialect, frozenset[str]] = {
+    "openai_chat": _OPENAI | {"messages"},
+    "openai_responses": _OPENAI | {"input", "instructions", "include", "store"},
+    "anthropic_messages": _WHOM | {"messages", "system"},
 }
 """What a request is made of whoever decides the behaviour: the conversation, whom it is with, and how it is delivered."""
-BROUGHT_ANYWAY: Mapping[str, frozenset[str]] = {"openai": frozenset(), "anthropic": frozenset({"max_tokens"})}
+BROUGHT_ANYWAY: Mapping[Dialect, frozenset[str]] = {"anthropic_messages": frozenset({"max_tokens"})}
 """Fields that a dialect's clients cannot leave out. The bundle's value holds."""
+
+CODEC_OF: Mapping[str, Dialect] = {"openai": "openai_chat", "anthropic": "anthropic_messages"}
+"""The dialect that a type of provider speaks."""
 
 _encode = msgspec.json.Encoder().encode
 _decode_fields = msgspec.json.Decoder(dict[str, Raw])
@@ -59,7 +66,7 @@ class AppliedBundle:
     path: str
     headers: Mapping[str, str]
     owned: Mapping[str, Raw]
-    allowed: frozenset[str]
+    may_set: frozenset[str]
     refuses_others: bool
     variables: frozenset[str]
     system: bytes | None
@@ -90,26 +97,41 @@ class AppliedBundle:
             path=wire.path,
             headers=wire.headers,
             owned=owned,
-            allowed=CONVERSATION[dialect] | BROUGHT_ANYWAY[dialect] | frozenset(serving.may_set),
+            may_set=frozenset(serving.may_set),
             refuses_others=serving.otherwise == "refuse",
             variables=variables,
             system=system,
         )
 
-    def apply(self, fields: Fields) -> bytes:
-        """The body for the upstream. Raises `InputError` with every fault of the request, by field, never by content."""
-        faults: list[Fault] = []
-        others = fields.keys() - self.allowed
+    @property
+    def may_think(self) -> bool:
+        """Whether its answers may hold reasoning that has to be shown to it again."""
+        return self.dialect == "anthropic" and ("thinking" in self.owned or "output_config" in self.owned)
+
+    def allow(self, fields: Fields, client: Dialect) -> Fields:
+        """The fields that the application may bring. Raises `InputError` naming the others, unless they are to be ignored."""
+        mine = CONVERSATION[client] | BROUGHT_ANYWAY.get(client, frozenset()) | self.may_set
+        others = fields.keys() - mine
         if others and self.refuses_others:
-            faults += [_other(name) for name in sorted(others)]
-        whole: dict[str, Raw] = {name: value for name, value in fields.items() if name in self.allowed and name != OWN_FIELD}
+            raise _refused([_other(name) for name in sorted(others)])
+        return {name: value for name, value in fields.items() if name in mine} if others else fields
+
+    def apply(self, fields: Fields) -> bytes:
+        """The body for the upstream, of a request in its own dialect. Raises `InputError` with every fault of the request."""
+        return self.dress(self.allow(fields, CODEC_OF[self.dialect]))
+
+    def dress(self, fields: Fields, changed: Mapping[str, Raw] | None = None) -> bytes:
+        """Fields of the bundle's dialect, with those it owns written over them and its texts put in place.
+
+        `changed` are fields it would set otherwise. Raises `InputError`, by field and never by content.
+        """
+        whole: dict[str, Raw] = {name: value for name, value in fields.items() if name != OWN_FIELD}
         whole.update(self.owned)
+        if changed:
+            whole.update(changed)
         messages = fields.get("messages")
         if messages is None or not bytes(messages).startswith(b"["):
-            faults.append(_fault("messages is missing or no list.", "Send the conversation as messages.", "messages"))
-        if faults:
-            raise _refused(faults)
-        assert messages is not None, "checked above"
+            raise _refused([_fault("messages is missing or no list.", "Send the conversation as messages.", "messages")])
         prompt = self.bundle.prompt
         system = self.system
         if self.variables:

@@ -30,21 +30,21 @@ class BreakerSettings:
 class Breaker:
     """Of one bundle in one process."""
 
-    __slots__ = ("_calls", "_failed", "_is_trying", "_opened_at", "settings", "state")
+    __slots__ = ("_calls", "_failed", "_is_trying", "_rests_until", "settings", "state")
 
     def __init__(self, settings: BreakerSettings | None = None) -> None:
         self.settings = settings or BreakerSettings()
         self.state: State = "closed"
         self._calls: deque[tuple[float, bool]] = deque()
         self._failed = 0
-        self._opened_at = 0.0
+        self._rests_until = 0.0
         self._is_trying = False
 
     def allows(self, now: float) -> bool:
         """Whether a call may be made. Where one is let through to try, its outcome must be told."""
         if self.state == "closed":
             return True
-        if self.state == "open" and now - self._opened_at >= self.settings.rest_s:
+        if self.state == "open" and now >= self._rests_until:
             self.state, self._is_trying = "half open", False
         if self.state == "half open" and not self._is_trying:
             self._is_trying = True
@@ -79,6 +79,6 @@ class Breaker:
         return self._failed >= self.settings.failures and self._failed >= self.settings.share * len(self._calls)
 
     def _move(self, state: State, now: float) -> None:
-        self.state, self._opened_at = state, now
+        self.state, self._rests_until = state, now + self.settings.rest_s
         self._calls.clear()
         self._failed = 0

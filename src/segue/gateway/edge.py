@@ -15,10 +15,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from segue.wire.dialects import CODECS
 from segue.wire.neutral.client_error import ClientError
+from segue.wire.neutral.conversation import Dialect
 from segue.wire.sse import SseDecoder
 
-Dialect = Literal["openai", "anthropic"]
 Sight = Literal["nothing", "meaning", "failure"]
 
 _encode = msgspec.json.Encoder().encode
@@ -29,14 +30,17 @@ _TAIL = 96
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One client dialect. `sees` says of an event's JSON whether a client that has it has something of the answer."""
+    """One client dialect. `sees` says of an event's JSON whether a client that has it has something of the answer.
 
-    dialect: Dialect
+    A dialect that no provider here speaks is always translated, and needs no looking at.
+    """
+
+    codec: Dialect
     path: str
-    sees: Callable[[dict[str, Any]], Sight]
-    end: re.Pattern[bytes]
     error_body: Callable[[ClientError], bytes]
-    error_frame: Callable[[ClientError], bytes]
+    sees: Callable[[dict[str, Any]], Sight] = lambda _: "nothing"
+    end: re.Pattern[bytes] = re.compile(rb"(?!)")
+    error_frame: Callable[[ClientError], bytes] = lambda _: b""
 
 
 class StreamWatch:
@@ -100,53 +104,35 @@ def _messages_sees(event: dict[str, Any]) -> Sight:
     return "meaning" if kind in ("content_block_delta", "message_delta", "message_stop") else "nothing"
 
 
-_CHAT_TYPES: Mapping[str, str] = {
-    "invalid_request": "invalid_request_error",
-    "auth": "invalid_request_error",
-    "permission": "invalid_request_error",
-    "not_found": "invalid_request_error",
-    "too_large": "invalid_request_error",
-    "rate_limit": "rate_limit_error",
-}
-_MESSAGES_TYPES: Mapping[str, str] = {
-    "invalid_request": "invalid_request_error",
-    "auth": "authentication_error",
-    "permission": "permission_error",
-    "not_found": "not_found_error",
-    "too_large": "request_too_large",
-    "rate_limit": "rate_limit_error",
-    "overloaded": "overloaded_error",
-    "timeout": "timeout_error",
-}
+def _error_body(codec: Dialect) -> Callable[[ClientError], bytes]:
+    return lambda error: _encode(CODECS[codec].error_json(error))
 
 
-def _chat_error(error: ClientError) -> bytes:
-    kind = _CHAT_TYPES.get(error.kind, "server_error")
-    return _encode({"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}})
-
-
-def _messages_error(error: ClientError) -> bytes:
-    return _encode({"type": "error", "error": {"type": _MESSAGES_TYPES.get(error.kind, "api_error"), "message": error.message}})
-
+_ERRORS = {codec: _error_body(codec) for codec in CODECS}
 
 EDGES: Mapping[str, Edge] = {
     edge.path: edge
     for edge in (
         Edge(
-            dialect="openai",
+            codec="openai_chat",
             path="/v1/chat/completions",
             sees=_chat_sees,
             end=re.compile(rb'(?:^|[\r\n])data: ?\[DONE\]|"finish_reason" ?: ?"'),
-            error_body=_chat_error,
-            error_frame=lambda error: b"data: " + _chat_error(error) + b"\n\n",
+            error_body=_ERRORS["openai_chat"],
+            error_frame=lambda error: b"data: " + _ERRORS["openai_chat"](error) + b"\n\n",
         ),
         Edge(
-            dialect="anthropic",
+            codec="openai_responses",
+            path="/v1/responses",
+            error_body=_ERRORS["openai_responses"],
+        ),
+        Edge(
+            codec="anthropic_messages",
             path="/v1/messages",
             sees=_messages_sees,
             end=re.compile(rb'"type" ?: ?"(?:message_stop|error)"'),
-            error_body=_messages_error,
-            error_frame=lambda error: b"event: error\ndata: " + _messages_error(error) + b"\n\n",
+            error_body=_ERRORS["anthropic_messages"],
+            error_frame=lambda error: b"event: error\ndata: " + _ERRORS["anthropic_messages"](error) + b"\n\n",
         ),
     )
 }

@@ -13,11 +13,12 @@ import msgspec
 
 from segue.errors import Fault, InputError
 from segue.gateway.applied import Fields, read_fields
+from segue.gateway.asking import Asking, Effects
 from segue.gateway.edge import EDGES, Edge
 from segue.gateway.http import HttpExchange
 from segue.gateway.identity import Identity, read_identity
 from segue.gateway.keys import KeyRing
-from segue.gateway.serving import Asking, Effects, ServedRequest
+from segue.gateway.serving import ServedRequest
 from segue.gateway.shadow import Shadows
 from segue.gateway.target import Plane, ServedWorkflow
 from segue.model.serving import GatewayKey

@@ -257,6 +257,7 @@ class Keeper:
         return [
             {
                 "worker": worker.number,
+                "pid": worker.process.pid,
                 "revisions": worker.said.get("revisions", {}),
                 "fault": worker.said.get("fault") or (None if worker.process.is_alive() else "It is not running."),
             }

@@ -12,15 +12,17 @@ from urllib.parse import urlsplit
 from segue.errors import Fault, InputError, ProviderError
 from segue.gateway.applied import AppliedBundle
 from segue.gateway.breaker import Breaker
-from segue.gateway.http import Headers, Origin, Timeouts, Upstream
+from segue.gateway.http import Headers, Timeouts, Upstream
+from segue.gateway.http import Origin as Place
 from segue.gateway.target import Plane, ServedWorkflow, Target
 from segue.model import Bundle
 from segue.model.route import RouteRevision
 from segue.model.serving import Serving
 from segue.providers.config import AnthropicConfig, OpenAIConfig, ProviderConfig, find_endpoint, wire_profile
 from segue.routing import RoutingTable
+from segue.wire.neutral.origin import Origin
 
-OpenUpstream = Callable[[Origin], Upstream]
+OpenUpstream = Callable[[Place], Upstream]
 _PORTS = {"http": 80, "https": 443}
 _PLAIN: Headers = [(b"content-type", b"application/json"), (b"accept", b"application/json, text/event-stream")]
 
@@ -41,7 +43,7 @@ class Planes:
     def __init__(self, open_upstream: OpenUpstream, environ: Mapping[str, str]) -> None:
         self._open = open_upstream
         self._environ = environ
-        self._upstreams: dict[Origin, Upstream] = {}
+        self._upstreams: dict[Place, Upstream] = {}
         self._breakers: dict[str, Breaker] = {}
 
     def build(self, sources: Sources) -> Plane:
@@ -88,20 +90,23 @@ class Planes:
                 faults.append(_fault(error.what, error.fix, where))
 
     def _target(self, bundle: Bundle, config: OpenAIConfig | AnthropicConfig, serving: Serving) -> Target:
-        applied = AppliedBundle.of(bundle, config.type, wire_profile(config), serving)
+        profile = wire_profile(config)
+        applied = AppliedBundle.of(bundle, config.type, profile, serving)
         endpoint = find_endpoint(bundle.model.provider, config, self._environ)
         parts = urlsplit(endpoint.base_url)
         assert parts.hostname is not None, "the entry was checked when it was read"
-        origin = Origin(parts.hostname, parts.port or _PORTS[parts.scheme], parts.scheme == "https")
-        if origin not in self._upstreams:
-            self._upstreams[origin] = self._open(origin)
+        place = Place(parts.hostname, parts.port or _PORTS[parts.scheme], parts.scheme == "https")
+        if place not in self._upstreams:
+            self._upstreams[place] = self._open(place)
         headers = {**applied.headers, **endpoint.headers}
         return Target(
             digest=bundle.digest,
             applied=applied,
-            upstream=self._upstreams[origin],
+            upstream=self._upstreams[place],
             path=(parts.path.rstrip("/") + applied.path).encode("ascii"),
             headers=[*_PLAIN, *((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items())],
+            origin=Origin(config.type, endpoint.base_url, config.api_key_env or "", bundle.model.snapshot, bundle.digest),
+            profile=profile,
             timeouts=Timeouts(
                 connect_s=config.connect_timeout_s,
                 first_byte_s=config.timeout_s,

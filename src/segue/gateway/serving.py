@@ -7,60 +7,18 @@ event, and never looks complete. The exchange is kept before the last byte of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-
-import msgspec
+from collections.abc import Iterator
 
 from segue.errors import InputError
 from segue.exchanges.record import BodyNote, ServedExchange, keep_body
-from segue.gateway.applied import Fields
-from segue.gateway.edge import Edge, StreamWatch
-from segue.gateway.http import Call, Failure, Headers, HttpExchange, ResponseHead, UpstreamRequest, end_to_end
-from segue.gateway.target import ServedWorkflow, Target
-from segue.routing import Assigned
-from segue.wire.neutral.client_error import ClientError, ErrorKind
+from segue.gateway.answer import Answer
+from segue.gateway.asking import Asking, Effects, prepare
+from segue.gateway.http import Call, Headers, HttpExchange, ResponseHead, UpstreamRequest, end_to_end
+from segue.gateway.target import Target
+from segue.wire.neutral.client_error import ClientError
 
-LONGEST_HELD = 1 << 20
-"""Bytes of a stream that are held back while nothing in them means anything."""
-LONGEST_KEPT = 16 << 20
-"""Bytes of a stream that are kept for the record; what comes after them passes and is counted."""
-LONGEST_ANSWER = 64 << 20
-"""Bytes of an answer that is held until it is whole."""
-CLIENTS_FAULT = frozenset((400, 413, 422))
-"""Statuses that say the request itself is wrong: the incumbent's word on that is the client's to hear."""
-_BY_STATUS: dict[int, ErrorKind] = {408: "timeout", 429: "rate_limit", 503: "overloaded", 504: "timeout", 529: "overloaded"}
-_SLOW = frozenset(("connect_timeout", "first_byte_timeout", "stalled", "too_long"))
 _KEPT_BACK = frozenset((b"set-cookie", b"alt-svc", b"strict-transport-security", b"server", b"via", b"nel", b"report-to"))
 """Fields of the provider's answer that are between it and the gateway. A cookie would be shared by all users."""
-
-_check = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-
-
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """What is known of a request before anybody is asked."""
-
-    id: str
-    edge: Edge
-    workflow: ServedWorkflow
-    assigned: Assigned
-    fields: Fields
-    body: bytes
-    at_ns: int
-    began_ns: int
-    unit: str | None
-    attributes: dict[str, str]
-    idempotency_key: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Effects:
-    """What serving does to the world. Times in nanoseconds; `keep` gives None where the log could not take it."""
-
-    monotonic_ns: Callable[[], int]
-    keep: Callable[[ServedExchange, bytes, bytes], int | None]
-    breaker_moved: Callable[[Target], None]
 
 
 class ServedRequest:
@@ -117,10 +75,11 @@ class ServedRequest:
         else:
             self._answer(head, body)
 
-    def answered(self, head: ResponseHead, body: bytes) -> None:
-        """A whole answer."""
+    def answered(self, head: ResponseHead, body: bytes, kept: bytes) -> None:
+        """A whole answer; `kept` are the bytes it came as."""
         self._note(answered=True)
-        self._answer(head, body)
+        self._keep(head.status, kept, None)
+        self._exchange.respond(head.status, self._headers(head), body)
 
     def stream_begins(self, head: ResponseHead, held: bytes) -> bool:
         """The first event that means something is here. False: the client cannot keep up."""
@@ -132,17 +91,17 @@ class ServedRequest:
         """More of it."""
         return self._exchange.write(chunk)
 
-    def stream_ends(self, head: ResponseHead, last: bytes, body: bytes) -> None:
+    def stream_ends(self, head: ResponseHead, last: bytes, kept: bytes) -> None:
         """It said itself that it is whole."""
         self._note(answered=True)
-        self._keep(head.status, body, None)
+        self._keep(head.status, kept, None)
         self._exchange.finish(last)
 
-    def stream_breaks(self, head: ResponseHead, why: str, error: ClientError, body: bytes) -> None:
+    def stream_breaks(self, head: ResponseHead, why: str, last: bytes, kept: bytes) -> None:
         """It broke off after its beginning: the client is told within the stream."""
         self._note(answered=False)
-        self._keep(head.status, body, why)
-        self._exchange.finish(self._asking.edge.error_frame(error))
+        self._keep(head.status, kept, why)
+        self._exchange.finish(last)
 
     # within
 
@@ -150,14 +109,11 @@ class ServedRequest:
         """The next bundle whose breaker lets a call through and that can be told this request; else `error` is the answer."""
         now = self._effects.monotonic_ns() / 1e9
         for target in self._chain:
-            if target.applied.dialect != self._asking.edge.dialect:
-                error = _other_dialect(target, self._asking.edge)
-                continue
             if not target.breaker.allows(now):
                 self._why = self._why or "breaker open"
                 continue
             try:
-                body = target.applied.apply(self._asking.fields)
+                body, translation = prepare(self._asking, target)
             except InputError as fault:
                 target.breaker.abandon()
                 error = ClientError("invalid_request", _told(fault), fault.faults[0].path, "not_served")
@@ -165,7 +121,7 @@ class ServedRequest:
             self._target = target
             key = self._asking.idempotency_key
             headers = target.headers if key is None else [*target.headers, (b"idempotency-key", key)]
-            answer = self._reply = Answer(self, self._asking.edge)
+            answer = self._reply = Answer(self, self._asking.edge, translation)
             self._call = answer.call = target.upstream.send(
                 UpstreamRequest(b"POST", target.path, headers, body, is_resendable=False), answer, target.timeouts
             )
@@ -180,7 +136,7 @@ class ServedRequest:
         self._exchange.respond(error.status, [(b"content-type", b"application/json"), *self._own_headers()], body)
 
     def _answer(self, head: ResponseHead, body: bytes) -> None:
-        self._keep(head.status, body, None if head.status < 400 else f"status {head.status}")
+        self._keep(head.status, body, f"status {head.status}")
         self._exchange.respond(head.status, self._headers(head), body)
 
     def _client_gone(self) -> None:
@@ -230,7 +186,7 @@ class ServedRequest:
             unit=asking.unit,
             segment=asking.assigned.segment,
             attributes=asking.attributes,
-            dialect_in=asking.edge.dialect,
+            dialect_in=asking.edge.codec,
             dialect_out=None if answered_by is None else answered_by.applied.dialect,
             status=status,
             latency_ns=self._effects.monotonic_ns() - asking.began_ns,
@@ -242,124 +198,6 @@ class ServedRequest:
             response=response_note,
         )
         self._effects.keep(record, request, kept)
-
-
-class Answer:
-    """What comes back from one bundle: held until it is known to be an answer, then passed on. A sink of a call."""
-
-    __slots__ = ("_edge", "_head", "_is_passing", "_parts", "_served", "_size", "_watch", "call")
-
-    def __init__(self, served: ServedRequest, edge: Edge) -> None:
-        self._served = served
-        self._edge = edge
-        self._head: ResponseHead | None = None
-        self._watch: StreamWatch | None = None
-        self._parts: list[bytes] = []
-        self._size = 0
-        self._is_passing = False
-        self.call: Call | None = None
-
-    def on_head(self, head: ResponseHead) -> None:
-        """Whether it is a stream says its type."""
-        self._head = head
-        kind = head.header(b"content-type") or b""
-        if head.status < 300 and kind.lower().startswith(b"text/event-stream"):
-            self._watch = StreamWatch(self._edge)
-
-    def on_body(self, chunk: bytes, is_last: bool) -> None:
-        """The next part of it."""
-        self._size += len(chunk)
-        if not self._is_passing or self._size <= LONGEST_KEPT:
-            self._parts.append(chunk)
-        if self._watch is not None:
-            self._stream(chunk, self._watch, is_last)
-        elif is_last:
-            self._whole()
-        else:
-            if self._size > LONGEST_ANSWER and self.call is not None:
-                self.call.cancel()
-                self._served.failed("too long", ClientError("server", "The provider's answer is too long.", code="too_long"))
-
-    @property
-    def passed(self) -> int:
-        """Bytes of a stream that were passed on; 0 where it was held."""
-        return self._size if self._is_passing else 0
-
-    def so_far(self) -> bytes:
-        """What has come of it."""
-        return b"".join(self._parts)
-
-    def on_failure(self, failure: Failure) -> None:
-        """The provider could not be asked, or broke off."""
-        kind: ErrorKind = "timeout" if failure.kind.value in _SLOW else "server"
-        error = ClientError(kind, f"The provider did not answer ({failure.kind.value}).", code=failure.kind.value)
-        if self._is_passing:
-            assert self._head is not None, "a head came before"
-            if self._watch is not None and self._watch.ended:
-                self._served.stream_ends(self._head, b"", self.so_far())
-            else:
-                self._served.stream_breaks(self._head, failure.kind.value, error, self.so_far())
-        else:
-            self._served.failed(failure.kind.value, error)
-
-    def _whole(self) -> None:
-        head, body = self._head, b"".join(self._parts)
-        assert head is not None, "a head came before"
-        if head.status >= 300:
-            if head.status in CLIENTS_FAULT:
-                self._served.refused(head, body)
-            else:
-                kind = _BY_STATUS.get(head.status, "server")
-                self._served.failed(
-                    f"status {head.status}", ClientError(kind, f"The provider failed with status {head.status}.")
-                )
-            return
-        try:
-            _check(body)
-        except (msgspec.DecodeError, RecursionError):
-            self._served.failed(
-                "bad_reply", ClientError("server", "The provider's answer was no JSON object.", code="bad_reply")
-            )
-        else:
-            self._served.answered(head, body)
-
-    def _stream(self, chunk: bytes, watch: StreamWatch, is_last: bool) -> None:
-        head = self._head
-        assert head is not None, "a head came before"
-        watch.feed(chunk)
-        if not self._is_passing:
-            if watch.failed or (is_last and not watch.begun):
-                if self.call is not None and not is_last:
-                    self.call.cancel()
-                error = ClientError("server", "The provider's stream ended without an answer.", code="bad_reply")
-                self._served.failed("stream without an answer", error)
-                return
-            if not watch.begun and self._size < LONGEST_HELD:
-                return
-            self._is_passing = True
-            held = b"".join(self._parts)
-            if not is_last:
-                self._go(self._served.stream_begins(head, held))
-                return
-            self._served.stream_begins(head, held)
-            chunk = b""
-        if not is_last:
-            self._go(self._served.stream_goes_on(chunk))
-        elif watch.ended:
-            self._served.stream_ends(head, chunk, self.so_far())
-        else:
-            self._served.stream_goes_on(chunk)
-            error = ClientError("server", "The provider's stream ended before the answer did.", code="closed_early")
-            self._served.stream_breaks(head, "closed_early", error, self.so_far())
-
-    def _go(self, has_room: bool) -> None:
-        if not has_room and self.call is not None:
-            self.call.pause()
-
-
-def _other_dialect(target: Target, edge: Edge) -> ClientError:
-    told = f"Bundle {target.digest[:10]} is answered in the dialect '{target.applied.dialect}', and this request speaks "
-    return ClientError("invalid_request", f"{told}'{edge.dialect}'. Ask with a client of that dialect.", code="other_dialect")
 
 
 def _told(fault: InputError) -> str:

@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 from segue.errors import InputError
 from segue.exchanges.record import ServedExchange, keep_body
+from segue.gateway.answer import LONGEST_ANSWER
+from segue.gateway.asking import Asking, Effects, prepare
 from segue.gateway.http import Call, Failure, HeadError, ResponseHead, UpstreamRequest
-from segue.gateway.serving import LONGEST_ANSWER, Asking, Effects
 from segue.gateway.target import Target
 from segue.model.route import ShadowRule
 
@@ -62,7 +63,7 @@ class Shadows:
         if route.shadow is None or route.candidate is None:
             return
         target = asking.workflow.targets[route.candidate]
-        reason = self._why_not(asking, target, route.shadow)
+        reason = self._why_not(asking, route.shadow)
         if reason is None:
             reason = self._send(asking, target)
         if reason is None:
@@ -74,14 +75,12 @@ class Shadows:
         """One of them is over."""
         self._in_flight[workflow] -= 1
 
-    def _why_not(self, asking: Asking, target: Target, rule: ShadowRule) -> str | None:
+    def _why_not(self, asking: Asking, rule: ShadowRule) -> str | None:
         name = asking.workflow.name
         if self._is_busy():
             return "busy"
         if self._in_flight[name] >= rule.max_in_flight:
             return "in flight"
-        if target.applied.dialect != asking.edge.dialect:
-            return "other dialect"
         if rule.per_second is not None:
             bucket = self._buckets.setdefault((name, rule.per_second), Bucket(rule.per_second))
             if not bucket.take(self._effects.monotonic_ns()):
@@ -90,7 +89,7 @@ class Shadows:
 
     def _send(self, asking: Asking, target: Target) -> str | None:
         try:
-            body = target.applied.apply(asking.fields)
+            body, _ = prepare(asking, target)
             request = UpstreamRequest(b"POST", target.path, target.headers, body)
         except (InputError, HeadError):
             return "not representable"
@@ -155,7 +154,7 @@ class ShadowAnswer:
             unit=asking.unit,
             segment=asking.assigned.segment,
             attributes=asking.attributes,
-            dialect_in=asking.edge.dialect,
+            dialect_in=asking.edge.codec,
             dialect_out=self._target.applied.dialect,
             status=None if self._head is None else self._head.status,
             latency_ns=self._effects.monotonic_ns() - self._began_ns,

@@ -14,6 +14,8 @@ from segue.model.route import RouteRevision
 from segue.model.serving import GatewayKey
 from segue.routing import Assigned, RoutingTable
 from segue.wire.neutral.client_error import ClientError
+from segue.wire.neutral.origin import Origin
+from segue.wire.profiles import WireProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Target:
     upstream: Upstream
     path: bytes
     headers: Headers = field(repr=False)
+    origin: Origin
+    profile: WireProfile
     timeouts: Timeouts
     breaker: Breaker
 

@@ -20,12 +20,12 @@ from typing import Any
 from segue.errors import SegueError
 from segue.exchanges.record import ServedExchange
 from segue.exchanges.spool import SpoolSettings, SpoolThread
+from segue.gateway.asking import Effects
 from segue.gateway.handler import Gateway
 from segue.gateway.http import Deadlines, Origin, Server, Upstream
 from segue.gateway.keys import KeyRing
 from segue.gateway.last_known import load_last_known
 from segue.gateway.planes import Planes
-from segue.gateway.serving import Effects
 from segue.gateway.shadow import Shadows
 from segue.gateway.target import Plane, Target
 

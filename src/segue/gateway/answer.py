@@ -1,0 +1,240 @@
+"""What comes back from one bundle: held until it is known to be an answer, then passed on, as it is or translated.
+
+A sink of a call. It decides when there is an answer; whom to ask instead is for whoever it is told to (`Teller`).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from segue.gateway.edge import Edge, StreamWatch
+from segue.gateway.http import Call, Failure, ResponseHead
+from segue.gateway.translated import TranslatedStream, Translation, translate_answer
+from segue.model import Failure as ProviderFailure
+from segue.wire.neutral.client_error import ClientError, ErrorKind
+
+LONGEST_HELD = 1 << 20
+"""Bytes of a stream that are held back while nothing in them means anything."""
+LONGEST_KEPT = 16 << 20
+"""Bytes of a stream that are kept for the record; what comes after them passes and is counted."""
+LONGEST_ANSWER = 64 << 20
+"""Bytes of an answer that is held until it is whole."""
+CLIENTS_FAULT = frozenset((400, 413, 422))
+"""Statuses that say the request itself is wrong: the incumbent's word on that is the client's to hear."""
+_BY_STATUS: dict[int, ErrorKind] = {408: "timeout", 429: "rate_limit", 503: "overloaded", 504: "timeout", 529: "overloaded"}
+_SLOW = frozenset(("connect_timeout", "first_byte_timeout", "stalled", "too_long"))
+_JSON = ResponseHead(200, [(b"content-type", b"application/json")], None)
+_STREAM = ResponseHead(200, [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")], None)
+
+_check = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class Teller(Protocol):
+    """Who is told what became of an answer."""
+
+    def failed(self, why: str, error: ClientError) -> None:
+        """There is none, and nothing of one was passed on."""
+
+    def refused(self, head: ResponseHead, body: bytes) -> None:
+        """The provider says that the request is wrong."""
+
+    def answered(self, head: ResponseHead, body: bytes, kept: bytes) -> None:
+        """A whole answer; `kept` are the bytes it came as."""
+
+    def stream_begins(self, head: ResponseHead, held: bytes) -> bool:
+        """A stream that means something. False: the client cannot keep up."""
+
+    def stream_goes_on(self, chunk: bytes) -> bool:
+        """More of it."""
+
+    def stream_ends(self, head: ResponseHead, last: bytes, kept: bytes) -> None:
+        """It is whole."""
+
+    def stream_breaks(self, head: ResponseHead, why: str, last: bytes, kept: bytes) -> None:
+        """It is not; `last` tells the client so."""
+
+
+class PassingStream:
+    """A stream that passes as it is, looked at."""
+
+    __slots__ = ("_edge", "_watch", "failure")
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+        self._watch = StreamWatch(edge)
+        self.failure: ProviderFailure | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether something of the answer is there."""
+        return self._watch.begun
+
+    @property
+    def ended(self) -> bool:
+        """Whether it says itself that it is whole."""
+        return self._watch.ended
+
+    def feed(self, chunk: bytes, *, is_last: bool = False) -> bytes:  # noqa: ARG002  the shape of a translated stream
+        """The same bytes."""
+        self._watch.feed(chunk)
+        if self._watch.failed:
+            self.failure = ProviderFailure("bad_reply")
+        return chunk
+
+    def error(self, error: ClientError) -> bytes:
+        """The last frames of a stream that is not whole."""
+        return self._edge.error_frame(error)
+
+
+class Answer:
+    """What comes back from one bundle."""
+
+    __slots__ = (
+        "_edge",
+        "_head",
+        "_held",
+        "_is_over",
+        "_is_passing",
+        "_parts",
+        "_size",
+        "_stream",
+        "_teller",
+        "_translation",
+        "call",
+    )
+
+    def __init__(self, teller: Teller, edge: Edge, translation: Translation | None) -> None:
+        self._teller = teller
+        self._edge = edge
+        self._translation = translation
+        self._head: ResponseHead | None = None
+        self._stream: PassingStream | TranslatedStream | None = None
+        self._parts: list[bytes] = []
+        self._held: list[bytes] = []
+        self._size = 0
+        self._is_passing = self._is_over = False
+        self.call: Call | None = None
+
+    @property
+    def passed(self) -> int:
+        """Bytes of a stream that came and were passed on; 0 where it was held."""
+        return self._size if self._is_passing else 0
+
+    def so_far(self) -> bytes:
+        """What has come of it."""
+        return b"".join(self._parts)
+
+    def on_head(self, head: ResponseHead) -> None:
+        """Whether it is a stream says its type."""
+        self._head = head
+        kind = head.header(b"content-type") or b""
+        if head.status < 300 and kind.lower().startswith(b"text/event-stream"):
+            self._stream = PassingStream(self._edge) if self._translation is None else TranslatedStream(self._translation)
+
+    def on_body(self, chunk: bytes, is_last: bool) -> None:
+        """The next part of it."""
+        if self._is_over:
+            return
+        self._size += len(chunk)
+        if not self._is_passing or self._size <= LONGEST_KEPT:
+            self._parts.append(chunk)
+        if self._stream is not None:
+            self._pass_on(chunk, self._stream, is_last)
+        elif is_last:
+            self._whole()
+        elif self._size > LONGEST_ANSWER:
+            self._give_up("too long", "The provider's answer is too long.")
+
+    def on_failure(self, failure: Failure) -> None:
+        """The provider could not be asked, or broke off."""
+        if self._is_over:
+            return
+        kind: ErrorKind = "timeout" if failure.kind.value in _SLOW else "server"
+        error = ClientError(kind, f"The provider did not answer ({failure.kind.value}).", code=failure.kind.value)
+        if not self._is_passing:
+            self._teller.failed(failure.kind.value, error)
+        elif self._stream is not None and self._stream.ended:
+            self._teller.stream_ends(self._shown_head(), b"", self.so_far())
+        else:
+            self._break(failure.kind.value, error)
+
+    def _whole(self) -> None:
+        head, body = self._head, self.so_far()
+        assert head is not None, "a head came before"
+        if head.status in CLIENTS_FAULT:
+            if self._translation is not None:
+                told = f"The provider refused the request (status {head.status})."
+                body = self._edge.error_body(ClientError("invalid_request", told, code="refused_request"))
+                head = ResponseHead(head.status, _JSON.headers, None)
+            self._teller.refused(head, body)
+        elif head.status >= 300:
+            kind = _BY_STATUS.get(head.status, "server")
+            self._teller.failed(f"status {head.status}", ClientError(kind, f"The provider failed with status {head.status}."))
+        elif self._translation is None:
+            self._check(head, body)
+        else:
+            found = translate_answer(self._translation, body)
+            if isinstance(found, ProviderFailure):
+                self._teller.failed(found.kind, ClientError.from_failure(found))
+            else:
+                self._teller.answered(_JSON, found, body)
+
+    def _check(self, head: ResponseHead, body: bytes) -> None:
+        try:
+            _check(body)
+        except (msgspec.DecodeError, RecursionError):
+            error = ClientError("server", "The provider's answer was no JSON object.", code="bad_reply")
+            self._teller.failed("bad_reply", error)
+        else:
+            self._teller.answered(head, body, body)
+
+    def _pass_on(self, chunk: bytes, stream: PassingStream | TranslatedStream, is_last: bool) -> None:
+        frames = stream.feed(chunk, is_last=is_last)
+        if not self._is_passing:
+            self._held.append(frames)
+            if not stream.begun:
+                if stream.failure is not None or is_last:
+                    self._give_up("stream without an answer", "The provider's stream ended without an answer.")
+                    return
+                if self._size < LONGEST_HELD:
+                    return
+            self._is_passing = True
+            held, self._held = b"".join(self._held), []
+            frames = b""
+            self._go(self._teller.stream_begins(self._shown_head(), held))
+        if stream.failure is not None and not stream.ended and isinstance(stream, TranslatedStream):
+            self._teller.stream_goes_on(frames)
+            self._break("bad_reply", ClientError.from_failure(stream.failure), cancel=not is_last)
+        elif is_last and stream.ended:
+            self._teller.stream_ends(self._shown_head(), frames, self.so_far())
+        elif is_last:
+            self._teller.stream_goes_on(frames)
+            error = ClientError("server", "The provider's stream ended before the answer did.", code="closed_early")
+            self._break("closed_early", error)
+        elif frames:
+            self._go(self._teller.stream_goes_on(frames))
+
+    def _shown_head(self) -> ResponseHead:
+        assert self._head is not None, "a head came before"
+        return self._head if self._translation is None else _STREAM
+
+    def _give_up(self, why: str, told: str) -> None:
+        """Nothing of it was passed on: somebody else may be asked."""
+        self._is_over = True
+        if self.call is not None:
+            self.call.cancel()
+        self._teller.failed(why, ClientError("server", told, code="bad_reply"))
+
+    def _break(self, why: str, error: ClientError, *, cancel: bool = False) -> None:
+        """Something of it was: the client is told within the stream."""
+        self._is_over = True
+        if cancel and self.call is not None:
+            self.call.cancel()
+        assert self._stream is not None, "only a stream is passed on in parts"
+        self._teller.stream_breaks(self._shown_head(), why, self._stream.error(error), self.so_far())
+
+    def _go(self, has_room: bool) -> None:
+        if not has_room and self.call is not None:
+            self.call.pause()
