@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from segue.errors import Fault, InputError, ProviderError
 from segue.gateway.applied import AppliedBundle
 from segue.gateway.breaker import Breaker
-from segue.gateway.http import Headers, Timeouts, Upstream
+from segue.gateway.http import Header, Timeouts, Upstream
 from segue.gateway.http import Origin as Place
 from segue.gateway.target import Plane, ServedWorkflow, Target
 from segue.model import Bundle
@@ -24,7 +24,7 @@ from segue.wire.neutral.origin import Origin
 
 OpenUpstream = Callable[[Place], Upstream]
 _PORTS = {"http": 80, "https": 443}
-_PLAIN: Headers = [(b"content-type", b"application/json"), (b"accept", b"application/json, text/event-stream")]
+_PLAIN: tuple[Header, ...] = ((b"content-type", b"application/json"), (b"accept", b"application/json, text/event-stream"))
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Planes:
             applied=applied,
             upstream=self._upstreams[place],
             path=(parts.path.rstrip("/") + applied.path).encode("ascii"),
-            headers=[*_PLAIN, *((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items())],
+            headers=(*_PLAIN, *((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items())),
             origin=Origin(config.type, endpoint.base_url, config.api_key_env or "", bundle.model.snapshot, bundle.digest),
             profile=profile,
             timeouts=Timeouts(

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from segue.exchanges.record import Keep
 from segue.gateway.applied import AppliedBundle
 from segue.gateway.breaker import Breaker
-from segue.gateway.http import Headers, Timeouts, Upstream
+from segue.gateway.http import Header, Timeouts, Upstream
 from segue.model.route import RouteRevision
 from segue.model.serving import GatewayKey
 from segue.routing import Assigned, RoutingTable
@@ -26,7 +26,7 @@ class Target:
     applied: AppliedBundle
     upstream: Upstream
     path: bytes
-    headers: Headers = field(repr=False)
+    headers: tuple[Header, ...] = field(repr=False)
     origin: Origin
     profile: WireProfile
     timeouts: Timeouts
