@@ -17,6 +17,7 @@ NAMES = {
     "cells": "what a look at 200 cells costs, early and late in an upgrade",
     "exposure": "users exposed before a rollback, and false rollbacks, simulated",
     "gateway_http": "the HTTP layer of the gateway as a bare proxy, beside nginx",
+    "gateway": "the whole gateway, everything on, beside nginx and the bare HTTP layer; all its processes counted",
     "exchange_log": "what it costs to log an exchange, beside JSON lines and SQLite; shipping to Parquet",
 }
 

@@ -26,6 +26,8 @@ FIELDS = (
     b"Authorization: Bearer sk-0123456789abcdef0123456789abcdef\r\nX-Stainless-Lang: python\r\nAccept-Encoding: gzip\r\n"
 )
 ASK = b"POST /v1/chat/completions HTTP/1.1\r\n" + FIELDS + b"Content-Length: 2048\r\n\r\n" + BODY
+WIRE = {"ask": ASK, "answer": ANSWER}
+"""What is asked and answered; `--wire FOLDER` gives other ones."""
 ASK_STREAM = b"POST /v1/stream HTTP/1.1\r\n" + FIELDS + b"Content-Length: 2\r\n\r\n{}"
 
 
@@ -82,6 +84,11 @@ def _wide() -> Any:
     return UpstreamLimits(connections=4096)
 
 
+def _length(head: bytes) -> int:
+    """The length that a head states."""
+    return next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+
+
 class _Peer(asyncio.Protocol):
     """Writes; ends by being closed."""
 
@@ -108,8 +115,7 @@ class Upstream(_Peer):
             self.size = self.sizes.get(kind, 0)
             if not self.size:
                 head, _, _ = data.partition(b"\r\n\r\n")
-                length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-                self.size = self.sizes[kind] = len(head) + 4 + length
+                self.size = self.sizes[kind] = len(head) + 4 + _length(head)
             if kind == b"POST /v1/str":
                 self.transport.write(STREAM_HEAD)
                 self.streams.append(self.transport)
@@ -117,7 +123,7 @@ class Upstream(_Peer):
         self.waiting += len(data)
         while self.waiting >= self.size:
             self.waiting -= self.size
-            self.transport.write(ANSWER)
+            self.transport.write(WIRE["answer"])
 
 
 class Load:
@@ -144,7 +150,7 @@ class Client(_Peer):
     def ask(self) -> None:
         self.is_busy = True
         self.asked_at = time.perf_counter()
-        self.transport.write(ASK)
+        self.transport.write(WIRE["ask"])
 
     def data_received(self, data: bytes) -> None:
         load = self.load
@@ -153,7 +159,7 @@ class Client(_Peer):
             head, found, _ = data.partition(b"\r\n\r\n")
             assert found, "The first answer's head came in parts."
             assert head.startswith(b"HTTP/1.1 200"), head
-            load.size = len(head) + 4 + len(BODY)
+            load.size = len(head) + 4 + _length(head)
         if self.have >= load.size:
             self.have -= load.size
             load.done += 1
@@ -161,7 +167,7 @@ class Client(_Peer):
             if self.is_open_loop:
                 load.latencies.append(time.perf_counter() - self.asked_at)
             elif load.is_on:
-                self.transport.write(ASK)
+                self.transport.write(WIRE["ask"])
 
 
 class Stream(_Peer):
@@ -188,12 +194,12 @@ async def saturate(port: int, pids: list[int], clients: int, seconds: float) -> 
     """As many as it can: closed loop."""
     load = Load()
     first = await _connected(port, lambda: Client(load), 1)
-    first[0].transport.write(ASK)
+    first[0].transport.write(WIRE["ask"])
     while not load.done:
         await asyncio.sleep(0.01)
     peers = first + await _connected(port, lambda: Client(load), clients - 1)
     for peer in peers[1:]:
-        peer.transport.write(ASK)
+        peer.transport.write(WIRE["ask"])
     await asyncio.sleep(min(1.0, seconds / 3))
     began, done, used, own = time.perf_counter(), load.done, [used_s(pid) for pid in pids], time.process_time()
     await asyncio.sleep(seconds)
@@ -301,7 +307,10 @@ def main() -> None:
     parser.add_argument("--upstream", type=int, default=0)
     parser.add_argument("--stock", action="store_true")
     parser.add_argument("--profile")
+    parser.add_argument("--wire", type=Path, help="a folder with files `ask` and `answer`")
     given = parser.parse_args()
+    if given.wire:
+        WIRE.update({name: (given.wire / name).read_bytes() for name in WIRE})
     (run_proxy if given.role == "proxy" else run_load)(given)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segue.drift import TRAITS, diff_fingerprints, fingerprint
-from segue.drift.fingerprint import FormatFingerprint
+from segue.drift.fingerprint import FormatFingerprint, quick_traits
 from segue.model import Message, Reply, ToolCall
 
 JSON = '{"total": 12.5, "currency": "EUR"}'
@@ -168,3 +168,16 @@ def test_shifts_need_pairs() -> None:
     some: list[FormatFingerprint] = [fingerprint(Reply(text="a"))]
     with pytest.raises(ValueError, match="zip"):
         diff_fingerprints(some, [])
+
+
+@given(
+    st.text()
+    | st.lists(st.sampled_from(["```json", "```", "\n", "{", "}", '"a": 1', "[1]", "I cannot help", " ", "x()"])).map("".join),
+    st.booleans(),
+    st.sampled_from([None, "stop", "length", "refusal"]),
+)
+def test_the_quick_traits_are_those_of_the_whole_fingerprint(text: str, calls: bool, finish: str | None) -> None:
+    """Live traffic and the gate say the same of an answer."""
+    reply = Reply(text, (ToolCall(name="f"),) if calls else (), finish_reason=finish)  # type: ignore[arg-type]
+    whole = fingerprint(reply).traits()
+    assert {name: whole[name] for name in quick_traits(reply)} == quick_traits(reply)

@@ -149,15 +149,70 @@ def _strings_of(value: Json, room: int = _MAX_STRINGS) -> str:
     return " ".join(found)
 
 
-def fingerprint(reply: Reply, *, prompt_language: str | None = None) -> FormatFingerprint:
-    """Work out the fingerprint of `reply`. `prompt_language` (ISO 639-1) is the language an answer is expected in, if known."""
-    text = output_text(reply)
+@dataclass(frozen=True, slots=True)
+class _Structure:
+    """Fences, JSON and calls of a text: what a parser downstream meets first. `span` is what stands among prose, if any."""
+
+    text: str
+    blocks: tuple[fences.Fence, ...]
+    is_whole_fence: bool
+    calls: calls.CallsText | None
+    form: JsonForm
+    span: _Span | None
+    value: Json
+
+    @property
+    def has_unclosed_fence(self) -> bool:
+        return bool(self.blocks) and not self.blocks[-1].is_closed
+
+    @property
+    def has_prose_before(self) -> bool:
+        return self.span is not None and bool(self.text[: self.span[0]].strip())
+
+    @property
+    def has_prose_after(self) -> bool:
+        return self.span is not None and bool(self.text[self.span[1] :].strip())
+
+    @property
+    def is_unbalanced(self) -> bool:
+        return self.has_unclosed_fence or self.form == "truncated"
+
+
+def _read_structure(text: str) -> _Structure:
     blocks = fences.find_fences(text)
     whole = fences.whole_fence(text, blocks)
     calls_text = calls.read_calls(text)
     form, span, value = _place_json(text, blocks, calls_text is not None)
     if span is None and len(blocks) == 1:
         span = (blocks[0].start, blocks[0].end)
+    return _Structure(text, blocks, whole is not None, calls_text, form, span, value)
+
+
+def quick_traits(reply: Reply) -> dict[str, bool]:
+    """The traits that cost little, as `FormatFingerprint.traits` has them: for every answer of live traffic."""
+    read = _read_structure(output_text(reply))
+    refuses, withholds = (False, False) if reply.tool_calls else refusal.read_opening(read.text)
+    return {
+        "whole_fence": read.is_whole_fence,
+        "fence": bool(read.blocks),
+        "unclosed_fence": read.has_unclosed_fence,
+        **{f"json_{form}": read.form == form for form in ("whole", "in_fence", "in_prose", "truncated", "malformed")},
+        "prose_before": read.has_prose_before,
+        "prose_after": read.has_prose_after,
+        "calls_as_text": read.calls is not None,
+        "tool_calls": bool(reply.tool_calls),
+        "empty": not (read.text.strip() or reply.tool_calls or reply.refusal),
+        "truncated": reply.finish_reason == "length" or read.is_unbalanced,
+        "refusal": refuses or refusal.is_declared_refusal(reply),
+        "non_answer": withholds,
+    }
+
+
+def fingerprint(reply: Reply, *, prompt_language: str | None = None) -> FormatFingerprint:
+    """Work out the fingerprint of `reply`. `prompt_language` (ISO 639-1) is the language an answer is expected in, if known."""
+    read = _read_structure(output_text(reply))
+    text, blocks, calls_text = read.text, read.blocks, read.calls
+    form, span, value = read.form, read.span, read.value
     prose = fences.outside_fences(text, blocks) if blocks else text
     if form in ("whole", "in_fence", "in_prose"):
         prose = " ".join((text[: span[0]], text[span[1] :])) if span and form != "whole" else ""
@@ -165,24 +220,23 @@ def fingerprint(reply: Reply, *, prompt_language: str | None = None) -> FormatFi
     if calls_text is not None:
         prose = ""
     script = language.dominant_script(prose)
-    has_unclosed_fence = bool(blocks) and not blocks[-1].is_closed
     # A reply that calls a tool acts; its words beside the call neither refuse nor withhold.
     refuses, withholds = (False, False) if reply.tool_calls else refusal.read_opening(text)
     return FormatFingerprint(
         shape=shape.measure_shape(text, blocks),
         json=form,
         fence_tags=tuple(block.tag for block in blocks),
-        is_whole_fence=whole is not None,
-        has_unclosed_fence=has_unclosed_fence,
-        has_prose_before=span is not None and bool(text[: span[0]].strip()),
-        has_prose_after=span is not None and bool(text[span[1] :].strip()),
+        is_whole_fence=read.is_whole_fence,
+        has_unclosed_fence=read.has_unclosed_fence,
+        has_prose_before=read.has_prose_before,
+        has_prose_after=read.has_prose_after,
         is_quoted=strip_quotes(text) is not None,
         has_outer_blanks=text != text.strip(),
         calls=calls_text,
         n_tool_calls=len(reply.tool_calls),
         is_empty=not (text.strip() or reply.tool_calls or reply.refusal),
         is_cut_by_length=reply.finish_reason == "length",
-        is_unbalanced=has_unclosed_fence or form == "truncated",
+        is_unbalanced=read.is_unbalanced,
         is_refusal=refuses or refusal.is_declared_refusal(reply),
         is_non_answer=withholds,
         script=script,

@@ -11,8 +11,7 @@ from functools import lru_cache
 
 import msgspec
 
-from segue.drift.fingerprint import fingerprint
-from segue.drift.refusal import is_refusal
+from segue.drift.fingerprint import quick_traits
 from segue.exchanges.record import Logged, ServedExchange
 from segue.model import Bundle, Case, Exchange, Reply, ScorerSpec
 from segue.providers.dialects import DIALECTS
@@ -20,6 +19,8 @@ from segue.providers.pricing import PriceBook
 from segue.scoring.contract import ContractScorer, ContractSettings
 from segue.wire.base import Decoded
 
+_FORMAT = {name: name if name == "refusal" else f"format.{name}" for name in quick_traits(Reply())}
+"""How a trait is called as a score; refusing is more than a matter of form."""
 _NO_CASE = Case(case_id="served", messages=())
 
 
@@ -64,9 +65,7 @@ class Enricher:
         )
 
     def _scores(self, reply: Reply, bundle: Bundle | None) -> dict[str, float | None]:
-        traits = fingerprint(reply).traits()
-        found: dict[str, float | None] = {f"format.{name}": _number(value) for name, value in traits.items()}
-        found["refusal"] = float(is_refusal(reply))
+        found: dict[str, float | None] = {_FORMAT[name]: float(value) for name, value in quick_traits(reply).items()}
         found["characters"] = float(len(reply.text))
         scorer = None if bundle is None else self._contract(bundle.digest)
         if scorer is not None:
@@ -93,7 +92,3 @@ def decode_answer(dialect: str, body: bytes) -> Decoded:
     stream = DIALECTS[dialect].stream(())
     stream.feed(body)
     return stream.finish()
-
-
-def _number(value: bool | None) -> float | None:
-    return None if value is None else float(value)

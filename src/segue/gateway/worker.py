@@ -147,7 +147,7 @@ class _Worker:
 
     def _new_id(self) -> str:
         self._ids += 1
-        return f"{self._own}{self._ids:x}"
+        return f"{self._own}{self._ids:010x}"
 
     def _say(self, message: dict[str, Any]) -> None:
         try:

@@ -1,0 +1,197 @@
+"""The whole gateway, everything on: keys, sticky split, bundle applied, exchange log, cheap scorers; and with a full shadow.
+
+One worker. It, the keeper and the shipping share one core, load and upstream have the other; bodies of 2 KB. Processor time is
+counted twice: of the worker alone while it is loaded, and of *every* process of the gateway until the log is drained, divided
+by the requests that the log then holds, which have to be all that were answered. Quote ratios to nginx in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks import table
+from benchmarks.gateway_http import Process, nginx, proxy
+from benchmarks.gateway_http_parts import used_s
+from benchmarks.workspace import BESIDE, write_json
+
+KEY = "sg-" + "5a" * 32
+SAID = "Thank you for your message. " * 60
+ASKED = "Where is my order? It was due on Monday. " * 42
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What may be set."""
+    parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
+    parser.add_argument("--clients", type=int, default=64, help="connections at saturation")
+    parser.add_argument("--rounds", type=int, default=3, help="each is measured so often, in turn; medians are shown")
+
+
+def write_wire(folder: Path) -> None:
+    """The request and the answer as bytes, bodies of about 2 KB each."""
+    folder.mkdir()
+    asked = {"model": "bench", "messages": [{"role": "user", "content": ASKED}], "user": "user-0123456789"}
+    body = json.dumps(asked).encode()
+    fields = (
+        "host: bench\r\naccept: application/json\r\ncontent-type: application/json\r\nuser-agent: OpenAI/Python 2.1\r\n"
+        f"authorization: Bearer {KEY}\r\nx-stainless-lang: python\r\n"
+    )
+    head = f"POST /v1/chat/completions HTTP/1.1\r\n{fields}content-length: {len(body)}\r\n\r\n"
+    (folder / "ask").write_bytes(head.encode() + body)
+    answer = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": SAID}}],
+        "usage": {"prompt_tokens": 400, "completion_tokens": 350, "total_tokens": 750},
+    }
+    said = json.dumps(answer).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(said)}\r\n\r\n"
+    (folder / "answer").write_bytes(head.encode() + said)
+
+
+@contextmanager
+def gateway(folder: Path, upstream: int, *, shadow: bool) -> Iterator[tuple[int, list[int], list[int]]]:
+    """`segue gateway` with one worker. Gives its port, the worker's pid, and the pids of all its processes."""
+    from segue.gateway.keys import hash_key
+
+    entry = {"type": "openai", "base_url": f"http://127.0.0.1:{upstream}/v1"}
+    keys = [{"name": "bench", "hash": hash_key(KEY), "workflows": ["bench"]}]
+    write_json(folder / "segue.yaml", {"version": 1, "providers": {"there": entry}, "gateway": {"keys": keys}})
+    home = folder / "workflows" / "bench"
+    scorer = {"name": "right", "type": "contains"}
+    write_json(home / "workflow.yaml", {"scorers": [scorer], "gate": {"primary": ["right"]}})
+    for label in ("now", "next"):
+        prompt = {"system": f"You are the customer service of a shop, version {label}. Be brief and friendly."}
+        bundle = {"model": {"provider": "there", "snapshot": label}, "prompt": prompt, "parameters": {"max_output_tokens": 500}}
+        write_json(home / "bundles" / f"{label}.yaml", bundle)
+    write_json(
+        home / "suites" / "main.jsonl", {"case_id": "c", "messages": [{"role": "user", "content": "Hi"}], "reference": "x"}
+    )
+    segue: list[str] = [sys.executable, "-c", "from segue.cli import main; main()"]
+    environment = {**os.environ, **BESIDE}
+    route = ["route", "set", "bench", "now", "--candidate", "next", "--share", "0%", "--segment", "banks:0%:tier=bank"]
+    route += ["--shadow", "100%"] if shadow else []
+    subprocess.run([*segue, *route], cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*segue, "gateway", "--port", "0", "--json"],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: os.sched_setaffinity(0, {1}),
+    )
+    try:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        everything = [process.pid, *map(int, children)]
+        yield int(told["url"].rpartition(":")[2]), _workers(folder, process.pid), everything
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def _workers(folder: Path, keeper: int) -> list[int]:
+    import socket
+
+    from segue.gateway.control import socket_folder
+
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(str(socket_folder(folder / ".segue") / f"{keeper}.sock"))
+        line.sendall(b'{"do": "sync"}\n')
+        found = json.loads(b"".join(iter(lambda: line.recv(65_536), b"")))
+    return [one["pid"] for one in found["workers"]]
+
+
+def measure_segue(load: Process, folder: Path, given: argparse.Namespace, *, shadow: bool) -> dict[str, Any]:
+    """Saturation and a trickle, then the whole bill."""
+    from segue.exchanges.query import ExchangeLog
+
+    name = "segue, all on, 100 % shadow" if shadow else "segue, all on"
+    with gateway(folder, load.told["port"], shadow=shadow) as (port, worker, everything):
+        log = ExchangeLog(folder / ".segue" / "spool", folder / ".segue" / "exchanges")
+        before, began = sum(map(used_s, everything)), log.recount().archived
+        found = load.order(kind="saturate", port=port, pids=worker, clients=given.clients, seconds=given.seconds)
+        found |= load.order(kind="trickle", port=port, per_second=200, seconds=given.seconds)
+        while log.recount().waiting:
+            time.sleep(0.2)
+        spent = sum(map(used_s, everything)) - before
+        kept = log.recount().archived - began
+    per_request = 2 if shadow else 1
+    return {"what": name, **found, "all_us": spent / (kept / per_request) * 1e6, "kept": kept}
+
+
+def _round(load: Process, root: Path, number: int, given: argparse.Namespace) -> list[dict[str, Any]]:
+    upstream = load.told["port"]
+
+    def ask(port: int, pids: list[int]) -> dict[str, Any]:
+        found = load.order(kind="saturate", port=port, pids=pids, clients=given.clients, seconds=given.seconds)
+        return found | load.order(kind="trickle", port=port, per_second=200, seconds=given.seconds)
+
+    rows = [{"what": "direct", **ask(upstream, [])}]
+    if shutil.which("nginx"):
+        with nginx(upstream, buffering="on") as (port, pids):
+            rows.append({"what": "nginx", **ask(port, pids)})
+    with proxy(upstream) as (port, pids, _):
+        rows.append({"what": "segue, bare", **ask(port, pids)})
+    for shadow in (False, True):
+        rows.append(measure_segue(load, root / f"{number}-{shadow}", given, shadow=shadow))
+    return rows
+
+
+def measure(given: argparse.Namespace, results: Path | None) -> None:
+    """Measure, print, save."""
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(prefix="segue-bench-") as scratch:
+        root = Path(scratch)
+        write_wire(root / "wire")
+        load = Process("load", "--core", "0", "--wire", str(root / "wire"))
+        for number in range(given.rounds):
+            rows += _round(load, root, number, given)
+        load.end()
+    found = [_median([row for row in rows if row["what"] == what]) for what in dict.fromkeys(row["what"] for row in rows)]
+    by_name = {row["what"]: row for row in found}
+    base, direct = by_name.get("nginx", {}), by_name["direct"]
+    shown = [
+        {
+            "what": row["what"],
+            "worker µs/request": row.get("cpu_us"),
+            "÷ nginx": _ratio(row.get("cpu_us"), base.get("cpu_us")),
+            "all µs/request": row.get("all_us"),
+            "÷ nginx ": _ratio(row.get("all_us"), base.get("cpu_us")),
+            "requests/s": row["per_second"],
+            "busy": row.get("busy"),
+            "p50 added ms": row["p50_ms"] - direct["p50_ms"],
+            "p99 added ms": row["p99_ms"] - direct["p99_ms"],
+            "kept": row.get("kept"),
+        }
+        for row in found
+    ]
+    table.show(f"Bodies of 2 KB, {given.clients} connections, 200/s for the delay; medians of {given.rounds}", shown)
+    table.save(results, "gateway", {"rows": rows, "medians": found})
+
+
+def _ratio(value: float | None, base: float | None) -> float | None:
+    return value / base if value is not None and base else None
+
+
+def _median(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    first = rows[0]
+    return {
+        key: statistics.median(row[key] for row in rows) if isinstance(value, int | float) else value
+        for key, value in first.items()
+    }
