@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from segue.errors import StoreError
-from segue.model import Bundle, Case, Exchange, Json, Score, canonical_json, digest_of, suite_digest
+from segue.model import Bundle, Case, Exchange, Json, Score, digest_of, suite_digest
 from segue.model.route import Route, RouteRevision
 from segue.store import chain
 from segue.store.audit import StoredRecord, audit_log, record_now
@@ -25,6 +25,8 @@ from segue.store.base import (
     SuiteRecord,
 )
 from segue.store.encoding import check_exchange, check_label, check_scores, check_texts, decode_json, encode_json
+from segue.store.memory_records import MemoryRecords
+from segue.store.memory_records import as_vouched as as_vouched_record
 from segue.store.memory_routes import MemoryRoutes, as_vouched
 from segue.store.refs import as_prefix, pick_digest
 from segue.store.rules import (
@@ -34,9 +36,7 @@ from segue.store.rules import (
     duplicate_cases,
     label_conflict,
     no_bundle,
-    no_run,
     no_suite,
-    record_conflict,
 )
 
 Key = tuple[str, str, int]
@@ -55,21 +55,11 @@ class _Calls:
         return self.reply or self.failures[-1]
 
 
-@dataclass(frozen=True)
-class _Record:
-    """A run's beginning or end, or a verdict, with its body as JSON text so that nobody changes it from outside."""
-
-    name: str
-    workflow: str
-    body: str
-    author: str
-    at: str
-
-
-class MemoryStore:
+class MemoryStore(MemoryRecords):
     """`Store` in memory. Thread-safe; an iterator gives what was stored when it began."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._lock = threading.RLock()
         self._closed = False
         self._bundles: dict[str, BundleRecord] = {}
@@ -81,9 +71,6 @@ class MemoryStore:
         self._attempts: dict[str, dict[tuple[str, Key], int]] = {}
         self._recorded: dict[str, dict[tuple[str, int, str], RecordedLabel]] = {}
         self._scores: dict[tuple[str, str], dict[Key, tuple[Score, ...]]] = {}
-        self._runs: dict[str, _Record] = {}
-        self._ends: dict[str, _Record] = {}
-        self._verdicts: dict[str, _Record] = {}
         self._claims: dict[str, Claim] = {}
         self._log: list[LogEntry] = []
 
@@ -329,57 +316,6 @@ class MemoryStore:
         with self._lock:
             self._claims.pop(name, None)
 
-    def add_run(self, run: str, workflow: str, body: Json, *, author: str, at: str) -> None:
-        with self._open():
-            self._record(self._runs, chain.RUN_BEGAN, _Record(run, workflow, _frozen(body), author, at))
-
-    def finish_run(self, run: str, body: Json, *, author: str, at: str) -> None:
-        with self._open():
-            if run not in self._runs:
-                raise no_run(run, list(self._runs))
-            workflow = self._runs[run].workflow
-            self._record(self._ends, chain.RUN_FINISHED, _Record(run, workflow, _frozen(body), author, at))
-
-    def get_run(self, run: str) -> tuple[Json, Json | None]:
-        with self._open():
-            if run not in self._runs:
-                raise no_run(run, list(self._runs))
-            end = self._ends.get(run)
-            return decode_json(self._runs[run].body), decode_json(end.body) if end else None
-
-    def list_runs(self, workflow: str) -> list[tuple[str, str, Json, Json | None]]:
-        with self._open():
-            runs = [run for run in self._runs.values() if run.workflow == workflow]
-            return [(run.name, run.at, *self.get_run(run.name)) for run in reversed(runs)]
-
-    # verdicts
-    def add_verdict(self, verdict: str, workflow: str, body: Json, *, author: str, at: str) -> None:
-        with self._open():
-            record = _Record(verdict, workflow, _frozen(body), author, at)
-            self._record(self._verdicts, chain.VERDICT_RECORDED, record)
-
-    def get_verdict(self, ref: str) -> tuple[str, Json]:
-        with self._open():
-            prefix = as_prefix(ref)
-            matches = [one for one in self._verdicts if one == ref or (prefix and one.startswith(prefix))]
-            digest = pick_digest("verdict", ref, matches, (one[:10] for one in self._verdicts))
-            return digest, decode_json(self._verdicts[digest].body)
-
-    def list_verdicts(self, workflow: str) -> list[tuple[str, str, Json]]:
-        with self._open():
-            held = [one for one in self._verdicts.values() if one.workflow == workflow]
-            return [(one.name, one.at, decode_json(one.body)) for one in reversed(held)]
-
-    def _record(self, held: dict[str, _Record], kind: str, record: _Record) -> None:
-        check_texts(name=record.name, workflow=record.workflow)
-        before = held.get(record.name)
-        if before is not None:
-            if before.workflow != record.workflow or digest_of(decode_json(before.body)) != digest_of(decode_json(record.body)):
-                raise record_conflict(kind, record.name)
-            return
-        self._vouch(kind, record.name, {"workflow": record.workflow}, _as_vouched(kind, record), record.author, record.at)
-        held[record.name] = record
-
     # routes
     def flip_route(self, route: Route, *, follows: int | None, author: str, reason: str, at: str) -> RouteRevision:
         with self._open():
@@ -445,22 +381,11 @@ class MemoryStore:
         kinds = ((chain.RUN_BEGAN, self._runs), (chain.RUN_FINISHED, self._ends), (chain.VERDICT_RECORDED, self._verdicts))
         for kind, held_records in kinds:
             for one in held_records.values():
-                yield record_now(kind, one.name, _as_vouched(kind, one))
+                yield record_now(kind, one.name, as_vouched_record(kind, one))
         yield from self._routes.records()
 
     def close(self) -> None:
         self._closed = True
-
-
-def _as_vouched(kind: str, one: _Record) -> Json:
-    make = chain.verdict_record if kind == chain.VERDICT_RECORDED else chain.run_record
-    return make(one.name, one.workflow, decode_json(one.body), one.author, one.at)
-
-
-def _frozen(body: Json) -> str:
-    """A body as JSON text. `InputError` for what canonical JSON cannot carry, as nothing could vouch for it."""
-    canonical_json(body)
-    return encode_json(body)
 
 
 def _copied(value: Json) -> Json:
