@@ -92,13 +92,15 @@ def _silent(gated: Sequence[Finding]) -> tuple[Reason, ...]:
     totals = [one for one in gated if one.is_total and one.n_applicable]
     reasons = []
     for name in ("incumbent", "candidate"):
-        arms = [(one.n_applicable, one.old_unusable if name == "incumbent" else one.new_unusable) for one in totals]
-        if arms and all(arm.missing + arm.errored == n for n, arm in arms):
-            n, arm = max(arms, key=lambda one: one[0])
+        arms = [(one, one.old_unusable if name == "incumbent" else one.new_unusable) for one in totals]
+        if arms and all(arm.missing + arm.errored == one.n_applicable for one, arm in arms):
+            total, arm = max(arms, key=lambda pair: pair[0].n_applicable)
             parts = [f"{count:,} {what}" for what, count in (("errored", arm.errored), ("not asked", arm.missing)) if count]
-            told = f"The {name} answered none of {n:,} cases ({', '.join(parts)}), so there is nothing to compare."
+            told = (
+                f"The {name} answered none of {total.n_applicable:,} cases ({', '.join(parts)}): there is nothing to compare."
+            )
             step = "Mend what the calls failed of, and run the eval again: what the other bundle answered is kept."
-            reasons.append(Reason("hold", f"{name}-silent", told, step))
+            reasons.append(Reason("hold", f"{name}-silent", told, step, total.metric, total.where))
     return tuple(reasons)
 
 

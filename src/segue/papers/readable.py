@@ -16,7 +16,7 @@ from segue.gates.wording import percent, points
 from segue.papers.outline import finding_at
 from segue.papers.printable import printable_name
 
-LOST = frozenset({"unusable", "slice-unusable", "candidate-loses-cases"})
+LOST = frozenset({"unusable", "slice-unusable", "candidate-loses-cases", "incumbent-silent", "candidate-silent"})
 """Reasons that are about cases which could not be compared."""
 RECORDED = "recorded"
 """The provider of imported bundles: it replays, and cannot be asked for more."""
