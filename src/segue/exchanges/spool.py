@@ -1,7 +1,8 @@
 """The first place of the log: a finished record is copied into mapped memory that the kernel owns.
 
-`append` makes no system call. It is for one thread of one process; a worker makes its spool after it was forked. All that
-touches the disk is done by `tend`, in a thread of its own (`SpoolThread`) or by a test that wants no threads.
+`append` makes no system call, as long as the thread beside it keeps up. It is for one thread of one process; a worker makes
+its spool after it was forked. What touches the disk is done by `tend`, in a thread of its own (`SpoolThread`) or by a test that
+wants no threads.
 Next: `segment.py`, `frame.py`; who reads it: `reading.py`, `shipper.py`.
 """
 
@@ -65,7 +66,10 @@ class SpoolState:
 
 
 class Spool:
-    """`append` keeps a record, or says that it could not: `None`. It never raises for want of space, and never waits."""
+    """`append` keeps a record, or says that it could not: `None`. It never raises for want of space.
+
+    It waits for nothing, unless records come faster than the thread that tends makes room for them: then it makes room itself.
+    """
 
     def __init__(
         self,
@@ -91,6 +95,7 @@ class Spool:
         self._wake_at = 0
         self._synced_at = monotonic()
         self._tending = threading.Lock()
+        self._making = threading.Lock()
         self._can_populate = True
         self.tend()
         self._turn()
@@ -156,6 +161,9 @@ class Spool:
 
     def _turn(self) -> Segment | None:
         """Go over to the next segment, if there is one."""
+        if self._next is None and self._fault is None:
+            # Records come faster than the thread that tends can make room: a few milliseconds now, rather than a record lost.
+            self._make_next()
         following = self._next
         if following is None:
             return None
@@ -175,20 +183,29 @@ class Spool:
             self._tend()
 
     def _tend(self) -> None:
-        fault: str | None = None
+        # Room first: to finish a segment is to wait for the disk, and records go on coming meanwhile.
+        fault = self._make_next()
         try:
             while self._retired:
                 self._retired.popleft().finish()
             self._sync_if_due()
         except OSError as error:
-            fault = _told(error)
+            fault = fault or _told(error)
         if self._next is None:
-            try:
-                self._next = self._make_segment()
-            except OSError as error:
-                fault = _told(error)
+            fault = self._make_next() or fault
         self._fault = fault
         self._populate()
+
+    def _make_next(self) -> str | None:
+        """Have the next segment ready; what is wrong where there can be none."""
+        with self._making:
+            if self._next is None:
+                try:
+                    self._next = self._make_segment()
+                except OSError as error:
+                    self._fault = _told(error)
+                    return self._fault
+        return None
 
     def close(self) -> None:
         """Finish; only when nothing appends or tends any more."""

@@ -198,6 +198,8 @@ class ServedRequest:
             response=response_note,
         )
         self._effects.keep(record, request, kept)
+        # Both know each other: without this the collector would have to find out that nobody else does.
+        self._reply = self._call = None
 
 
 def _told(fault: InputError) -> str:

@@ -7,6 +7,7 @@ knows no store. When the pipe breaks it goes on serving what it has.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import secrets
 import signal
@@ -28,6 +29,9 @@ from segue.gateway.last_known import load_last_known
 from segue.gateway.planes import Planes
 from segue.gateway.shadow import Shadows
 from segue.gateway.target import Plane, Target
+
+GC_AFTER = 20_000
+"""Objects made until the collector looks at the young ones. Requests leave none behind that need it."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,10 @@ class _Worker:
             self._load()
             server = Server(self._gateway, deadlines=deadlines, clock=loop.time)
             port = await server.listen(settings.host, settings.port, reuse_port=not settings.is_alone)
+            # What is there now stays: the collector need not look at it again and again.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(GC_AFTER)
             self._say({"said": "serving", "port": port, "pid": os.getpid(), **self._state()})
             loop.add_reader(self._pipe.fileno(), self._heard)
             await self._stop.wait()
