@@ -151,7 +151,7 @@ class Canary:
         rollback, hold_line = (np.where(unlike, -np.inf, one) for one in (state.watch.rollback_log_e, state.watch.hold_log_e))
         back = np.asarray(rejects(state.watch.union(rollback), alpha), bool) & ~mismatched
         held = np.asarray(rejects(state.watch.union(hold_line), alpha), bool)
-        invalid = mismatched | (unlike.any((-1, -2)) & ~back)
+        invalid = mismatched | (unlike.any((-1, -2)) & ~back & ~held)
         state.held = np.where(np.isnan(state.held) & held, now, state.held)
         is_held = ~np.isnan(state.held)
         may = due & ~back & ~invalid & ~is_held

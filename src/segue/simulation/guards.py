@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import betaln, xlog1py, xlogy
 
 from segue.evidence.sequential.betting import Array
-from segue.evidence.sequential.combination import rejects
+from segue.evidence.sequential.combination import holm_log_e, rejects
 from segue.evidence.sequential.ratio_test import CONCENTRATIONS, GUARD_ALPHA, ResponseTest
 from segue.simulation.outcomes import MISSING
 from segue.simulation.scenario import Scenario
@@ -119,12 +119,21 @@ class Guards:
         void = np.zeros((runs, len(self.setting.gates), len(self.setting.slices)), bool)
         if self.answers is None:
             return void
-        level = ANSWERS_ALPHA / max(int(self.watched.sum()), 1)
-        found = np.asarray(self.answers.is_different(level), bool) & self.watched
+        found = self._different(self.answers.log_e)
         for row, gate in enumerate(self.setting.gates):
             if gate.stream in self.streams:
                 void[:, row, list(gate.watched)] = found[:, self.streams.index(gate.stream)][:, list(gate.watched)]
         return void
+
+    def _different(self, log_e: Array) -> NDArray[np.bool_]:
+        """Which watched cells the shipped rule calls unlike (`ResponseTest.is_unlike`), worked out where one could be."""
+        least = -log(ANSWERS_ALPHA)
+        seen = np.where(self.watched, log_e, -np.inf)
+        found = np.zeros(seen.shape, bool)
+        weights = (self.watched / max(int(self.watched.sum()), 1)).ravel()
+        for run in np.flatnonzero((seen >= least).any((-1, -2))):
+            found[run] = (holm_log_e(seen[run].ravel(), weights, least=least) >= least).reshape(self.watched.shape)
+        return found & self.watched
 
     def keep(self, runs: NDArray[np.bool_]) -> None:
         """Drop the other runs."""

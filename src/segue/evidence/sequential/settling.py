@@ -77,7 +77,7 @@ def settle(
         ratio=rates.control_n[at] / rates.candidate_n[at],
     )
     harmful = asked.harmful[at]
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         goal = -log(alpha) - np.where(harmful, np.log(grid.weights[at]), 0.0)
         needed = np.where(growth > 0, np.maximum(goal - asked.log_e[at], 0.0) / growth, np.inf)
     for row, column, harm, more in zip(*(one.tolist() for one in (*at, harmful, needed)), strict=True):
