@@ -133,3 +133,16 @@ async def test_what_is_no_request_of_ours_is_told_so(raw: bytes, status: int) ->
         assert status == 200 or json.loads(body)["error"]["message"]
         assert not wired.log
         writer.close()
+
+
+@pytest.mark.parametrize("dialect", ["openai", "anthropic"])
+async def test_half_a_character_is_refused_or_passed_and_never_a_fault_of_ours(dialect: Any) -> None:
+    """A client that cuts an emoji in two gets its answer where the bytes pass, and a clean 400 where they have to be read."""
+    async with a_gateway({"old": StandInSettings(dialect=dialect)}) as (wired, _):
+        body = b'{"model":"mail","messages":[{"role":"user","content":"\\ud83d"}]}'
+        reader, writer = await connect(wired)
+        fields = f"host: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: {len(body)}\r\n\r\n"
+        writer.write(f"POST /v1/chat/completions HTTP/1.1\r\n{fields}".encode() + body)
+        status = int((await reader.readuntil(b"\r\n")).split(b" ")[1])
+        assert status in (200, 400)
+        writer.close()

@@ -58,7 +58,7 @@ STREAMS = [
     (MESSAGES, messages(START, BLOCK, TEXT), (True, False, False)),
     (MESSAGES, messages(START, TOOL), (True, False, False)),
     (MESSAGES, messages(START, BLOCK, TEXT, STOP), (True, True, False)),
-    (MESSAGES, messages(START, BURNT), (False, True, True)),
+    (MESSAGES, messages(START, BURNT), (False, False, True)),
     (MESSAGES, messages(START, BLOCK, {**TEXT, "delta": {"text": '"type":"message_stop"'}}), (True, False, False)),
 ]
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from segue.cli.route_commands import _promoted
 from segue.model.route import Route, RouteRevision
 from tests.routing.builders import NEW, OLD, OTHER, a_route
 
@@ -59,3 +60,12 @@ def test_a_revision_is_known_by_what_it_serves() -> None:
     one, again = (RouteRevision(number, a_route(share=0.1), "ada", "step 1", "2026-11-21T00:00:00Z") for number in (1, 2))
     other = RouteRevision(3, a_route(share=0.2), "ada", "step 2", "2026-11-21T00:00:00Z")
     assert one.digest == again.digest != other.digest
+
+
+@pytest.mark.parametrize(("rule", "draining"), [("switch", ()), ("drain", (NEW, OLD)), ("pin", (NEW, OLD))])
+def test_a_promotion_leaves_conversations_their_bundle(rule: str, draining: tuple[str, ...]) -> None:
+    """Those that began on the old incumbent end there, where the workflow says so."""
+    route = a_route(candidate=NEW, share=0.5, conversations=rule)
+    promoted = Route.model_validate(_promoted(route, OTHER))
+    assert (promoted.incumbent, promoted.candidate, promoted.draining) == (OTHER, None, draining)
+    assert NEW not in Route.model_validate(_promoted(route, NEW)).draining

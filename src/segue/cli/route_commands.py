@@ -144,8 +144,7 @@ def flip(
         if back:
             route = last.route.rolled_back()
         elif bundle is not None:
-            body = last.route.rolled_back().model_dump(mode="json")
-            route = _parsed({**body, "incumbent": _digest(desk, workflow, bundle)})
+            route = _parsed(_promoted(last.route, _digest(desk, workflow, bundle)))
         else:
             route = _parsed({**body, "share": share})
         _flip(desk, route, last.revision, reason or ("rolled back" if back else "flipped"), as_json)
@@ -169,12 +168,21 @@ def history(workflow: str, environment: str, as_json: bool) -> None:
     print_table(console(), ["revision", "at", "by", "serves", "reason"], rows)
 
 
+def _promoted(route: Route, digest: str) -> dict[str, Any]:
+    """The bundle for everyone; conversations that may end where they began still find their bundle."""
+    body = route.rolled_back().model_dump(mode="json")
+    if route.conversations != "switch":
+        begun = dict.fromkeys([*body["draining"], route.incumbent])
+        body["draining"] = [one for one in begun if one != digest]
+    return {**body, "incumbent": digest}
+
+
 def _flip(desk: Desk, route: Route, follows: int | None, reason: str, as_json: bool) -> None:
     """Put it in force, tell the gateways of this machine, and say what they say."""
     from segue.gateway.control import socket_folder, sync_gateways
 
     revision = desk.store.flip_route(route, follows=follows, author=desk.author, reason=reason, at=desk.now())
-    confirmed = sync_gateways(socket_folder(state_folder(desk.workspace.root)), route.workflow)
+    confirmed = sync_gateways(socket_folder(state_folder(desk.workspace.root)), route.workflow, route.environment)
     missing = [one for one in confirmed if one.fault or one.revision != revision.revision]
     if as_json:
         print_json({**_as_json(revision), "gateways": [_confirmed_json(one) for one in confirmed]})

@@ -122,6 +122,11 @@ class Answer:
         """Bytes of a stream that came and were passed on; 0 where it was held."""
         return self._size if self._is_passing else 0
 
+    @property
+    def whole_head(self) -> ResponseHead | None:
+        """The head of a stream that has said that it is whole, and was passed on; `None` as long as it has not."""
+        return self._shown_head() if self._is_passing and self._stream is not None and self._stream.ended else None
+
     def so_far(self) -> bytes:
         """What has come of it."""
         return b"".join(self._parts)
@@ -184,7 +189,7 @@ class Answer:
     def _check(self, head: ResponseHead, body: bytes) -> None:
         try:
             _check(body)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
             error = ClientError("server", "The provider's answer was no JSON object.", code="bad_reply")
             self._teller.failed("bad_reply", error)
         else:

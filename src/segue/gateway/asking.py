@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
+from segue.errors import Fault, InputError
 from segue.exchanges.record import ServedExchange
 from segue.gateway.applied import Fields
 from segue.gateway.edge import Edge
@@ -44,6 +47,14 @@ def prepare(asking: Asking, target: Target) -> tuple[bytes, Translation | None]:
 
     Raises `InputError` with every field that cannot be served, each with its remedy.
     """
+    try:
+        return _prepared(asking, target)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        fault = Fault(what="The body holds text that is no Unicode, or is nested too deep.", fix="Send it as UTF-8.")
+        raise InputError.from_faults([fault], subject="the request") from error
+
+
+def _prepared(asking: Asking, target: Target) -> tuple[bytes, Translation | None]:
     applied = target.applied
     if passes_as_it_is(asking.edge, applied, asking.body):
         return applied.apply(asking.fields), None

@@ -42,16 +42,20 @@ class Confirmed:
     fault: str | None
 
 
-def sync_gateways(folder: Path, workflow: str, *, timeout_s: float = 12.0) -> list[Confirmed]:
-    """Ask all gateways at once to serve the routes as they are now; gives what each of them serves of this workflow."""
+def sync_gateways(folder: Path, workflow: str, environment: str, *, timeout_s: float = 12.0) -> list[Confirmed]:
+    """Ask all gateways of an environment at once to serve the routes as they are now; gives what each serves of this workflow.
+
+    What is left of a gateway that was killed is cleared away.
+    """
     sockets = sorted(folder.glob("*.sock"))
     if not sockets:
         return []
     with ThreadPoolExecutor(len(sockets)) as pool:
-        return list(pool.map(lambda path: _ask(path, workflow, timeout_s), sockets))
+        found = pool.map(lambda path: _ask(path, workflow, environment, timeout_s), sockets)
+        return [one for one in found if one is not None]
 
 
-def _ask(path: Path, workflow: str, timeout_s: float) -> Confirmed:
+def _ask(path: Path, workflow: str, environment: str, timeout_s: float) -> Confirmed | None:
     began = time.perf_counter()
 
     def told(revision: int | None, workers: int, fault: str | None) -> Confirmed:
@@ -63,9 +67,12 @@ def _ask(path: Path, workflow: str, timeout_s: float) -> Confirmed:
             line.connect(str(path))
             line.sendall(b'{"do": "sync"}\n')
             found = json.loads(b"".join(_received(line)))
+    except ConnectionRefusedError:
+        path.unlink(missing_ok=True)
+        return None
     except (OSError, ValueError) as error:
         return told(None, 0, f"It does not answer ({type(error).__name__}).")
-    return told(*_summed(found, workflow))
+    return told(*_summed(found, workflow)) if found.get("environment", environment) == environment else None
 
 
 def _received(line: socket.socket) -> Iterator[bytes]:

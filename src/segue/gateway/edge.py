@@ -72,7 +72,7 @@ class StreamWatch:
             return
         try:
             event = _decode(data)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
             self.failed = True
             return
         sight = self._edge.sees(event) if isinstance(event, dict) else "failure"
@@ -130,7 +130,7 @@ EDGES: Mapping[str, Edge] = {
             codec="anthropic_messages",
             path="/v1/messages",
             sees=_messages_sees,
-            end=re.compile(rb'"type" ?: ?"(?:message_stop|error)"'),
+            end=re.compile(rb'"type" ?: ?"message_stop"'),
             error_body=_ERRORS["anthropic_messages"],
             error_frame=lambda error: b"event: error\ndata: " + _ERRORS["anthropic_messages"](error) + b"\n\n",
         ),

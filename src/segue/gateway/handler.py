@@ -123,7 +123,7 @@ class Gateway:
     def _find(self, fields: Fields, key: GatewayKey) -> ServedWorkflow | ClientError:
         try:
             name = _decode_text(fields.get("model", b"null"))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeError):
             return ClientError("invalid_request", "'model' is missing: name the workflow there.", "model", "no_workflow")
         return self.plane.find(name, key)
 

@@ -91,12 +91,12 @@ def _user(fields: Fields) -> str | None:
         if name in fields:
             try:
                 return msgspec.json.decode(fields[name], type=str)[:LONGEST] or None
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeError):
                 return None
     if "metadata" in fields:
         try:
             user = msgspec.json.decode(fields["metadata"], type=_Metadata).user_id
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeError):
             return None
         return user[:LONGEST] or None if user else None
     return None

@@ -218,8 +218,10 @@ class Keeper:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._rung.wait(), self._settings.poll_s)
             self._rung.clear()
-            with suppress(SegueError):
+            try:
                 await self.sync()
+            except Exception as error:
+                self._report(f"Looking for flips failed: {error}. It is tried again.")
 
     async def sync(self) -> dict[str, Any]:
         """Read the routes, and bring them to every worker if they have changed. Says what each of them serves."""
@@ -239,11 +241,28 @@ class Keeper:
                     else "The routes can be read again."
                 )
             if found != self._known:
-                save_last_known(self._settings.worker.last_known, found)
-                self._known = found
-                await asyncio.gather(*(self._load(worker) for worker in self._workers))
+                fault = await self._bring(found) or fault
             ms = (time.perf_counter() - began) * 1e3
-            return {"pid": os.getpid(), "wanted": found.numbers(), "fault": fault, "ms": ms, "workers": self._serves()}
+            environment = found.environment
+            return {
+                "pid": os.getpid(),
+                "environment": environment,
+                "wanted": found.numbers(),
+                "fault": fault,
+                "ms": ms,
+                "workers": self._serves(),
+            }
+
+    async def _bring(self, found: LastKnown) -> str | None:
+        """Write new routes down and have all workers load them; what is wrong where they cannot be written."""
+        try:
+            save_last_known(self._settings.worker.last_known, found)
+        except SegueError as error:
+            self._report(error.what)
+            return error.what
+        self._known = found
+        await asyncio.gather(*(self._load(worker) for worker in self._workers))
+        return None
 
     async def _load(self, worker: _Worker) -> None:
         self._asked += 1

@@ -143,6 +143,12 @@ class ServedRequest:
         """Nobody waits any more: the provider need not go on, and what is known is kept."""
         if self._call is not None:
             self._call.cancel()
+        head = None if self._reply is None else self._reply.whole_head
+        if self._reply is not None and head is not None:
+            # It has all of the answer, and did not wait for the provider to close.
+            self._note(answered=True)
+            self._keep(head.status, self._reply.so_far(), None)
+            return
         if self._target is not None:
             self._target.breaker.abandon()
         self._keep(None, b"" if self._reply is None else self._reply.so_far(), "client gone")

@@ -94,8 +94,11 @@ class Shadows:
         except (InputError, HeadError):
             return "not representable"
         answer = ShadowAnswer(self, asking, target, self._effects, self._new_id(), body)
+        try:
+            answer.call = target.upstream.send(request, answer, target.timeouts)
+        except HeadError:
+            return "not representable"
         self._in_flight[asking.workflow.name] += 1
-        answer.call = target.upstream.send(request, answer, target.timeouts)
         return None
 
 

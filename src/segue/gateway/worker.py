@@ -1,7 +1,8 @@
 """One worker: a process with one event loop that serves a port it shares with the others.
 
 It is told two things over its pipe: to load the last known routes (and says when it serves them, or why not), and to stop. It
-knows no store. When the pipe breaks it goes on serving what it has.
+knows no store. When the pipe breaks it finishes what is under way and ends: a worker that hears of no flip serves the wrong
+bundle one day.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class _Worker:
                 effects=effects,
                 wall_ns=time.time_ns,
                 new_id=self._new_id,
-                shadows=Shadows(effects, self._new_id),
+                shadows=Shadows(effects, self._new_id, self._is_busy),
                 readiness=self._readiness,
             )
             self._load()
@@ -114,8 +115,9 @@ class _Worker:
         try:
             told = self._pipe.recv()
         except (EOFError, OSError):
-            # The keeper is gone. What is served stays served; somebody will start another.
+            # The keeper is gone, and nobody tells of flips any more: what is under way is finished, nothing else is taken.
             asyncio.get_running_loop().remove_reader(self._pipe.fileno())
+            self._stop.set()
             return
         if told.get("do") == "load":
             self._load()
@@ -133,6 +135,10 @@ class _Worker:
             return
         self._gateway.plane, self._gateway.keys = plane, KeyRing(found.keys)
         self._numbers, self._fault = found.numbers(), None
+
+    def _is_busy(self) -> bool:
+        """Users wait for a connection: not the time to mirror anybody."""
+        return any(upstream.waiting for upstream in self._planes.upstreams)
 
     def _state(self) -> dict[str, Any]:
         return {"revisions": self._numbers, "fault": self._fault}
