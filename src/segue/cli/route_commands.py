@@ -229,10 +229,14 @@ def _parsed(body: dict[str, Any]) -> Route:
         found = error.errors(include_url=False, include_input=False)
         told = [str(one["msg"]).removeprefix("Value error, ") for one in found]
         faults = [
-            Fault(what=f"{text[:1].upper()}{text[1:]}.", fix="Change the options.", path=".".join(map(str, one["loc"])) or None)
+            Fault(what=f"{text[:1].upper()}{text[1:]}.", fix=_remedy(text), path=".".join(map(str, one["loc"])) or None)
             for text, one in zip(told, found, strict=True)
         ]
         raise InputError.from_faults(faults, subject="the route") from None
+
+
+def _remedy(told: str) -> str:
+    return "Name it: --candidate BUNDLE." if "needs a candidate" in told else "Change the options: segue route set --help."
 
 
 def _digest(desk: Desk, workflow: str, ref: str) -> str:

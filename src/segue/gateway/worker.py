@@ -46,7 +46,6 @@ class WorkerSettings:
     last_known: Path
     spool: Path
     grace_s: float = 30.0
-    is_alone: bool = False
 
 
 def run_worker(settings: WorkerSettings, pipe: Connection, environ: Mapping[str, str]) -> None:
@@ -95,7 +94,7 @@ class _Worker:
             )
             self._load()
             server = Server(self._gateway, deadlines=deadlines, clock=loop.time)
-            port = await server.listen(settings.host, settings.port, reuse_port=not settings.is_alone)
+            port = await server.listen(settings.host, settings.port, reuse_port=True)
             # What is there now stays: the collector need not look at it again and again.
             gc.collect()
             gc.freeze()
