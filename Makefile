@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+JS := tests/gateway/clients/js
 
 # The tests start many short processes. Without kept bytecode each of them would compile all of Segue again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -16,9 +17,13 @@ $(VENV)/.run: pyproject.toml
 	@$(PIP) install --quiet --editable .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run constraints.txt
+$(VENV)/.dev: $(VENV)/.run constraints.txt $(JS)/package-lock.json
 	@echo "Installing what the checks need …"
 	@$(PIP) install --quiet --editable '.[dev]' --constraint constraints.txt
+	@if command -v npm >/dev/null; then \
+	  npm ci --prefix $(JS) --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null 2>&1 \
+	    || echo "The JavaScript clients could not be installed: their tests will be skipped."; \
+	else echo "npm is not here: the tests of JavaScript clients will be skipped."; fi
 	@touch $@
 
 # The main job end to end: a scripted upgrade, judged per slice. No key, no network.
@@ -46,4 +51,4 @@ format: $(VENV)/.dev
 	@$(BIN)/python -m ruff check --quiet --fix .
 
 clean:
-	rm -rf $(VENV) demo-out .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo-out .mypy_cache .ruff_cache .hypothesis $(JS)/node_modules

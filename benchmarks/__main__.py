@@ -18,7 +18,13 @@ NAMES = {
     "exposure": "users exposed before a rollback, and false rollbacks, simulated",
     "gateway_http": "the HTTP layer of the gateway as a bare proxy, beside nginx",
     "gateway": "the whole gateway, everything on, beside nginx and the bare HTTP layer; all its processes counted",
+    "gateway_beside": "the whole gateway beside LiteLLM's proxy and Portkey's gateway",
+    "gateway_streams": "streams through the whole gateway: per chunk, first text, delay, memory",
+    "gateway_memory": "memory over a million requests",
+    "gateway_parts": "what the parts of a gateway's worker cost, one upon the other, beside nginx",
+    "flips": "flips of eight workers under load: decision to last confirmation, and what became of the requests",
     "exchange_log": "what it costs to log an exchange, beside JSON lines and SQLite; shipping to Parquet",
+    "exchange_log_query": "questions to five million exchanges, beside SQLite",
 }
 
 

@@ -50,6 +50,10 @@ def write_wire(folder: Path) -> None:
     )
     head = f"POST /v1/chat/completions HTTP/1.1\r\n{fields}content-length: {len(body)}\r\n\r\n"
     (folder / "ask").write_bytes(head.encode() + body)
+    body = json.dumps({**asked, "model": "streams", "stream": True}).encode()
+    # Asked of a proxy that knows no workflows it is a stream too: the path says so.
+    head = f"POST /v1/chat/completions?/v1/stream HTTP/1.1\r\n{fields}content-length: {len(body)}\r\n\r\n"
+    (folder / "ask_stream").write_bytes(head.encode() + body)
     answer = {
         "id": "chatcmpl-1",
         "object": "chat.completion",

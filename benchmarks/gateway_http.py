@@ -57,8 +57,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 class Process:
     """A process that speaks in lines of JSON."""
 
-    def __init__(self, *words: str) -> None:
-        command = [sys.executable, "-m", "benchmarks.gateway_http_parts", *words]
+    def __init__(self, *words: str, module: str = "benchmarks.gateway_http_parts") -> None:
+        command = [sys.executable, "-m", module, *words]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.told = self._read()
 
@@ -75,6 +75,8 @@ class Process:
         self._process.stdin.close()
         told = self._read() if tells else {}
         self._process.wait(30)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
         return told
 
     def _read(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,9 +27,9 @@ FIELDS = (
     b"Authorization: Bearer sk-0123456789abcdef0123456789abcdef\r\nX-Stainless-Lang: python\r\nAccept-Encoding: gzip\r\n"
 )
 ASK = b"POST /v1/chat/completions HTTP/1.1\r\n" + FIELDS + b"Content-Length: 2048\r\n\r\n" + BODY
-WIRE = {"ask": ASK, "answer": ANSWER}
-"""What is asked and answered; `--wire FOLDER` gives other ones."""
 ASK_STREAM = b"POST /v1/stream HTTP/1.1\r\n" + FIELDS + b"Content-Length: 2\r\n\r\n{}"
+WIRE = {"ask": ASK, "answer": ANSWER, "ask_stream": ASK_STREAM}
+"""What is asked and answered; `--wire FOLDER` gives other ones."""
 
 
 def pin(core: int) -> None:
@@ -38,8 +39,14 @@ def pin(core: int) -> None:
 
 
 def used_s(pid: int) -> float:
-    """Processor time of a process so far."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+    """Processor time of a process so far, of all its threads: its own `schedstat` would tell of the first one alone."""
+    threads = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):
+            threads += int((task / "schedstat").read_text().split()[0])
+    # In ticks, but with threads that have ended.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return max(threads / 1e9, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
 
 
 def run_proxy(given: argparse.Namespace) -> None:
@@ -111,12 +118,12 @@ class Upstream(_Peer):
 
     def data_received(self, data: bytes) -> None:
         if not self.waiting:
-            kind = data[:12]
+            kind = data[:48]
             self.size = self.sizes.get(kind, 0)
             if not self.size:
                 head, _, _ = data.partition(b"\r\n\r\n")
                 self.size = self.sizes[kind] = len(head) + 4 + _length(head)
-            if kind == b"POST /v1/str":
+            if b"/v1/stream" in kind:
                 self.transport.write(STREAM_HEAD)
                 self.streams.append(self.transport)
                 return
@@ -244,7 +251,7 @@ async def stream(port: int, pids: list[int], streams: int, tick_s: float, second
     Upstream.streams.clear()
     peers = await _connected(port, lambda: Stream(load), streams)
     for peer in peers:
-        peer.transport.write(ASK_STREAM)
+        peer.transport.write(WIRE["ask_stream"])
     while len(Upstream.streams) < streams:
         await asyncio.sleep(0.01)
     sent = 0
@@ -310,7 +317,7 @@ def main() -> None:
     parser.add_argument("--wire", type=Path, help="a folder with files `ask` and `answer`")
     given = parser.parse_args()
     if given.wire:
-        WIRE.update({name: (given.wire / name).read_bytes() for name in WIRE})
+        WIRE.update({name: (given.wire / name).read_bytes() for name in WIRE if (given.wire / name).exists()})
     (run_proxy if given.role == "proxy" else run_load)(given)
 
 

@@ -36,7 +36,7 @@ def parses(words: list[str]) -> None:
     """Raise what click raises if the words are no command line of ours."""
     command: click.Command = root
     context = click.Context(root, info_name="segue")
-    while isinstance(command, click.Group) and words:
+    while isinstance(command, click.Group) and words and not (command.invoke_without_command and words[0].startswith("-")):
         name, inner, words = command.resolve_command(context, words)
         assert inner is not None
         assert name is not None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from segue.exchanges.outcome import Outcome, Told
 from segue.exchanges.record import ServedExchange
 from segue.gateway.asking import Effects
 from segue.gateway.handler import Gateway
@@ -54,6 +55,10 @@ class Wired:
     shadows: Shadows
     log: list[Kept] = field(default_factory=list)
     moved: list[Target] = field(default_factory=list)
+    feedback: list[Told] = field(default_factory=list)
+    is_full: bool = False
+    """Set it, and the log keeps nothing any more."""
+    server: Server = field(init=False, repr=False)
 
     async def kept(self, count: int) -> list[Kept]:
         """The log, once it holds so many exchanges: what no client waits for comes when it comes."""
@@ -77,16 +82,24 @@ def a_bundle(label: str, dialect: str = "openai", **given: Any) -> Bundle:
         workflow="mail",
         model=ModelRef(provider=label, snapshot=f"{label}-1"),
         prompt=prompt,
-        parameters=Parameters(max_output_tokens=500),
-        **given,
+        **{"parameters": Parameters(max_output_tokens=500), **given},
     )
 
 
 @asynccontextmanager
 async def a_gateway(
-    stand_ins: dict[str, StandInSettings], *, serving: Serving | None = None, timeout_s: float = 30.0, **route: Any
+    stand_ins: dict[str, StandInSettings],
+    *,
+    serving: Serving | None = None,
+    timeout_s: float = 30.0,
+    entries: Mapping[str, dict[str, Any]] | None = None,
+    parts: Mapping[str, dict[str, Any]] | None = None,
+    **route: Any,
 ) -> AsyncIterator[tuple[Wired, dict[str, Bundle]]]:
-    """A gateway before these stand-ins. The first is the incumbent's provider; the route names the others."""
+    """A gateway before these stand-ins. The first is the incumbent's provider; the route names the others.
+
+    `entries` is what else a provider's entry says, `parts` what else a bundle is made of, by their names.
+    """
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
         providers: dict[str, ProviderConfig] = {}
@@ -96,8 +109,8 @@ async def a_gateway(
             running[name] = StandIn(settings)
             base_url = await stack.enter_async_context(running[name])
             entry = {"type": settings.dialect, "base_url": base_url, "timeout_s": timeout_s, "connect_timeout_s": 5}
-            providers[name] = parse_provider(name, entry)
-            bundles[name] = a_bundle(name)
+            providers[name] = parse_provider(name, {**entry, **(entries or {}).get(name, {})})
+            bundles[name] = a_bundle(name, **(parts or {}).get(name, {}))
         labels = list(bundles)
         told = {
             key: bundles[value].digest if value in bundles else value for key, value in route.items() if isinstance(value, str)
@@ -112,8 +125,14 @@ async def a_gateway(
         ids = itertools.count(1)
         log: list[Kept] = []
         moved: list[Target] = []
+        feedback: list[Told] = []
 
-        def keep(record: ServedExchange, request: bytes, response: bytes) -> int | None:
+        def keep(record: ServedExchange | Outcome, request: bytes, response: bytes) -> int | None:
+            if wired.is_full:
+                return None
+            if isinstance(record, Outcome):
+                feedback.append(Told(record, request))
+                return len(feedback)
             log.append(Kept(record, request, response))
             return len(log)
 
@@ -136,7 +155,9 @@ async def a_gateway(
         port = await server.listen()
         try:
             origin = f"http://127.0.0.1:{port}"
-            yield Wired(origin, gateway, planes, sources, running, shadows, log, moved), bundles
+            wired = Wired(origin, gateway, planes, sources, running, shadows, log, moved, feedback)
+            wired.server = server
+            yield wired, bundles
         finally:
             await server.stop(1.0)
             for upstream in planes.upstreams:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from segue.cli.route_commands import _promoted
-from segue.model.route import Route, RouteRevision
+from segue.model.route import MOST_DRAINING, Route, RouteRevision
 from tests.routing.builders import NEW, OLD, OTHER, a_route
 
 
@@ -69,3 +69,32 @@ def test_a_promotion_leaves_conversations_their_bundle(rule: str, draining: tupl
     promoted = Route.model_validate(_promoted(route, OTHER))
     assert (promoted.incumbent, promoted.candidate, promoted.draining) == (OTHER, None, draining)
     assert NEW not in Route.model_validate(_promoted(route, NEW)).draining
+
+
+@given(st.lists(st.tuples(st.integers(0, 15), st.integers(0, 15)), min_size=1, max_size=40), st.sampled_from(["drain", "pin"]))
+def test_what_no_longer_serves_is_left_to_its_conversations(steps: list[tuple[int, int]], rule: str) -> None:
+    """Whatever comes after: the bundles that served last are there, those that serve are not, and there is a bound."""
+    last: Route | None = None
+    for one, other in steps:
+        incumbent, candidate = f"{one:064x}", f"{other:064x}"
+        given_fields = {"candidate": candidate} if candidate != incumbent else {}
+        route = a_route(incumbent=incumbent, conversations=rule, **given_fields).following(last)
+        assert Route.model_validate(route.model_dump()) == route
+        assert len(set(route.draining)) == len(route.draining) <= MOST_DRAINING
+        assert not {route.incumbent, route.candidate} & set(route.draining)
+        if last is not None:
+            assert {one for one in (last.incumbent, last.candidate) if one} <= {*route.draining, incumbent, candidate}
+        last = route
+
+
+def test_of_many_bundles_the_oldest_leaves_its_conversations_first() -> None:
+    """One that serves again is new again; where conversations switch there are none."""
+    route = a_route(incumbent=f"{0:064x}", conversations="drain")
+    for number in range(1, MOST_DRAINING + 1):
+        route = a_route(incumbent=f"{number:064x}", conversations="drain").following(route)
+    assert route.draining[0] == f"{0:064x}"
+    again = a_route(incumbent=f"{0:064x}", conversations="drain").following(route)
+    later = a_route(incumbent=f"{99:064x}", conversations="drain").following(again)
+    assert later.draining[0] == f"{2:064x}"
+    assert later.draining[-1] == f"{0:064x}"
+    assert a_route(incumbent=f"{5:064x}").following(later).draining == ()

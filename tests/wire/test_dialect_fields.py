@@ -10,13 +10,14 @@ import typing_extensions
 from anthropic.types.message_create_params import MessageCreateParamsStreaming
 from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
 from openai.types.responses.response_create_params import ResponseCreateParamsStreaming
+from tests.wire.dialect_bodies import everything
 from tests.wire.dialect_values import DIALECTS
 from tests.wire.sdk_types import bare, fields_of, misfit, typed_dicts
 
 from segue.wire.dialects import CODECS
-from segue.wire.fields import FIELDS
+from segue.wire.fields import FIELDS, Fields
 from segue.wire.neutral.conversation import Dialect
-from segue.wire.neutral.refusal import RefusedError
+from segue.wire.neutral.refusal import Refusals, RefusedError
 
 REQUESTS: dict[Dialect, Any] = {
     "openai_chat": CompletionCreateParamsStreaming,
@@ -28,6 +29,9 @@ ASKED: dict[Dialect, dict[str, Any]] = {
     "openai_responses": {"model": "m", "input": "Hi"},
     "anthropic_messages": {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]},
 }
+
+SCHEMAS = {"InputSchemaTyped"}
+"""Objects of the client's own making, which are carried as they are."""
 
 
 def tags(kind: Any) -> list[str]:
@@ -56,9 +60,12 @@ def unlisted(dialect: Dialect) -> tuple[list[str], int]:
             field = table.places[place].get(name)
             if field is None:
                 missing.append(f"{place}.{name} ({kind.__name__})")
-            elif field.treatment == "carried" and field.holds:
+            elif field.treatment == "carried":
                 for inside in typed_dicts(hint):
-                    waiting += found(table, field.holds, inside, missing)
+                    if field.holds:
+                        waiting += found(table, field.holds, inside, missing)
+                    elif inside.__name__ not in SCHEMAS:
+                        missing.append(f"{place}.{name} holds {inside.__name__}")
     return missing, len(seen)
 
 
@@ -86,9 +93,17 @@ def test_every_field_of_the_sdks_request_is_carried_refused_or_listed(dialect: D
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_the_table_names_no_field_that_the_sdk_does_not_know(dialect: Dialect) -> None:
-    """But those that are known to be older or of compatible servers."""
+    """But those that are known to be older, of compatible servers, or left in a message by the SDK's own helpers."""
     others = {
-        "openai_chat": {"reasoning_content", "reasoning", "annotations"},
+        "openai_chat": {
+            "reasoning_content",
+            "reasoning",
+            "reasoning_details",
+            "annotations",
+            "parsed",
+            "parsed_arguments",
+            "index",
+        },
         "openai_responses": set(),
         "anthropic_messages": {"temperature", "top_p", "top_k"},
     }[dialect]
@@ -137,6 +152,37 @@ def test_a_dropped_field_changes_nothing(dialect: Dialect, name: str) -> None:
     """The request is as if it were not there."""
     decode = CODECS[dialect].decode_request
     assert decode({**ASKED[dialect], name: {"any": "thing"}}) == decode(ASKED[dialect])
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_request_is_held_against_the_table_down_to_its_last_object(dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests that hold every kind of object the table has: the decoder looks at each of them, and carries it."""
+    seen: set[str] = set()
+    check = Fields.check
+
+    def noting(self: Fields, place: str, *given: Any) -> None:
+        seen.add(place)
+        check(self, place, *given)
+
+    monkeypatch.setattr(Fields, "check", noting)
+    for body in everything(dialect):
+        CODECS[dialect].decode_request(body)
+    assert set(FIELDS[dialect].places) - seen == set()
+
+
+@pytest.mark.parametrize(("dialect", "place"), [(dialect, place) for dialect in DIALECTS for place in FIELDS[dialect].places])
+def test_in_every_place_what_is_refused_is_refused_and_what_is_dropped_is_not(dialect: Dialect, place: str) -> None:
+    """And a field that the place does not know is refused, too; what means the same as nothing is taken."""
+    for name, known in FIELDS[dialect].places[place].items():
+        refusals = Refusals(dialect)
+        FIELDS[dialect].check(place, {name: "anything"}, "here", refusals)
+        assert [one.field for one in refusals.found] == ([f"here.{name}"] if known.treatment == "refused" else [])
+        assert all(one.reason and one.remedy for one in refusals.found)
+        for harmless in (None, *known.harmless):
+            FIELDS[dialect].check(place, {name: harmless}, "here", none := Refusals(dialect))
+            assert none.found == []
+    FIELDS[dialect].check(place, {"surprise": 1}, "here", refusals := Refusals(dialect))
+    assert [one.field for one in refusals.found] == ["here.surprise"]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -57,7 +57,7 @@ def client_says_again(dialect: Dialect, answer: Answer) -> dict[str, Any]:
     return {"model": "w", "max_tokens": 9, "messages": turns}
 
 
-@pytest.mark.parametrize("client", REASONING)
+@pytest.mark.parametrize("client", DIALECTS)
 @pytest.mark.parametrize("upstream", REASONING)
 def test_a_client_brings_reasoning_back_to_where_it_came_from(upstream: Dialect, client: Dialect) -> None:
     """Whatever dialect the client speaks, the very item goes back to its origin, and to no other place."""
@@ -89,7 +89,8 @@ def test_each_part_of_the_origin_counts(field: str) -> None:
 def test_reasoning_of_unknown_origin_goes_nowhere_unless_its_origin_is_known_otherwise(dialect: Dialect) -> None:
     """A client that spoke to the provider directly before."""
     item = thought(HERE, dialect).item
-    body: dict[str, Any] = {"model": "w", "max_output_tokens": 9, "input": [{"role": "user", "content": "Hi"}, item]}
+    said: dict[str, Any] = {"role": "assistant", "content": "Yes."}
+    body: dict[str, Any] = {"model": "w", "max_output_tokens": 9, "input": [{"role": "user", "content": "Hi"}, item, said]}
     if dialect == "anthropic_messages":
         user = {"role": "user", "content": "Hi"}
         said = {"role": "assistant", "content": [item, {"type": "text", "text": "Yes."}]}
@@ -120,6 +121,26 @@ def test_a_turn_of_foreign_reasoning_alone_is_left_out() -> None:
     for dialect in DIALECTS:
         body = CODECS[dialect].encode_request(request, to=HERE).body
         assert len(body.get("messages") or body["input"]) == 2
+
+
+@pytest.mark.parametrize("dialect", REASONING)
+def test_an_answer_that_was_cut_while_it_thought_leaves_nothing_that_a_provider_refuses(dialect: Dialect) -> None:
+    """No provider takes a turn that ends with its reasoning; what was said before stays."""
+    own = thought(HERE, dialect)
+    for said, count in (((own,), 2), ((Text("Well."), own), 3)):
+        turns = (Turn("user", (Text("Hi"),)), Turn("assistant", said), Turn("user", (Text("Go on"),)))
+        body = CODECS[dialect].encode_request(ConversationRequest("m", turns, max_output_tokens=9), to=HERE).body
+        assert len(body.get("messages") or body["input"]) == count
+        assert not any(word in orjson.dumps(body) for word in (b"signed", b"hidden"))
+
+
+@given(st.lists(st.none() | st.integers() | st.dictionaries(st.sampled_from(["data", "type"]), st.text()), max_size=3))
+def test_reasoning_of_a_server_that_speaks_chat_is_nobodys(details: list[Any]) -> None:
+    """What stands in `reasoning_details` and was not sealed here is left out, whatever it is."""
+    said = {"role": "assistant", "content": "Yes.", "reasoning_details": details}
+    body: dict[str, Any] = {"model": "w", "messages": [{"role": "user", "content": "Hi"}, said]}
+    found = CODECS["openai_chat"].decode_request(body)
+    assert [block for turn in found.turns for block in turn.blocks] == [Text("Hi"), Text("Yes.")]
 
 
 @given(st.text())

@@ -52,23 +52,30 @@ def open_desk(start: Path | None = None, *, is_bulk: bool = False) -> Iterator[D
     """
     from segue.cli.lock_watch import told_of_a_lock
     from segue.cli.screen import error_console
-    from segue.store import open_store
     from segue.workspace import find_workspace, load_workspace
 
     workspace = load_workspace(find_workspace(start or Path.cwd()), os.environ)
     state = workspace.state
-    if "://" not in state and state != "memory:":
-        _make_folder(Path(state).parent)
 
     def tell(text: str) -> None:
         error_console().print(text, style="yellow", markup=False)
 
     with told_of_a_lock("memory:" if is_bulk else state, tell):
-        store = open_store(state)
+        store = open_state(workspace)
         try:
             yield Desk(workspace, store, author())
         finally:
             store.close()
+
+
+def open_state(workspace: Workspace) -> Store:
+    """The store of a workspace. Its folder is made where there is none."""
+    from segue.store import open_store
+
+    state = workspace.state
+    if "://" not in state and state != "memory:":
+        _make_folder(Path(state).parent)
+    return open_store(state)
 
 
 def _make_folder(folder: Path) -> None:

@@ -9,27 +9,28 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
+from socket import gethostname
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.markup import escape
 
-from segue.cli.desk import open_desk
+from segue.cli.flipping import state_folder
+from segue.cli.gateway_screen import open_screen
 from segue.cli.groups import CommandGroup
 from segue.cli.options import NEW, json_option
-from segue.cli.route_commands import environment_option, state_folder
+from segue.cli.route_commands import environment_option
 from segue.cli.screen import console, error_console, print_json
 from segue.errors import ProviderError, StoreError
 
 if TYPE_CHECKING:
-    from segue.gateway.keeper import Keeper
-    from segue.gateway.last_known import LastKnown
-    from segue.model.serving import GatewayKey
+    from segue.gateway.keeper import Keeper, Started
+    from segue.gateway.telemetry.settings import TelemetrySettings
+    from segue.model.serving import GatewayKey, LogForm
     from segue.workspace import Workspace
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -39,17 +40,32 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
 @click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes that share the port.")
+@click.option("--metrics", metavar="HOST:PORT", help="Where to serve Prometheus metrics; else as in segue.yaml, else nowhere.")
+@click.option(
+    "--log",
+    type=click.Choice(["text", "json", "access"]),
+    help="What to write to standard error: text, a JSON object for each event, or one for each exchange, too.",
+)
 @environment_option
 @json_option
 @click.pass_context
-def gateway_command(context: click.Context, host: str, port: int, workers: int, environment: str, as_json: bool) -> None:
+def gateway_command(
+    context: click.Context,
+    host: str,
+    port: int,
+    workers: int,
+    metrics: str | None,
+    log: LogForm | None,
+    environment: str,
+    as_json: bool,
+) -> None:
     """Serve the workflows that have a route, to OpenAI and Anthropic clients, until told to end.
 
     With --json, one line on standard output says where it serves, once it does.
     """
     if context.invoked_subcommand is None:
         _need_extra()
-        _serve(host, port, workers, environment, as_json=as_json)
+        _serve(host, port, workers, environment, metrics=metrics, log=log, as_json=as_json)
 
 
 @gateway_command.command("key")
@@ -81,69 +97,80 @@ def make(name: str, workflows: tuple[str, ...], may_pin: bool, as_json: bool) ->
     )
 
 
-def _serve(host: str, port: int, workers: int, environment: str, *, as_json: bool) -> None:
+def _serve(
+    host: str, port: int, workers: int, environment: str, *, metrics: str | None, log: LogForm | None, as_json: bool
+) -> None:
+    from segue.cli.desk import open_state
     from segue.gateway.control import socket_folder
     from segue.gateway.keeper import Keeper, KeeperSettings
+    from segue.gateway.reading import WorkspaceReader
+    from segue.gateway.telemetry.lines import Happened
     from segue.gateway.worker import WorkerSettings
     from segue.workspace import find_workspace, load_workspace
 
-    screen = error_console()
     workspace = load_workspace(find_workspace(Path.cwd()), os.environ)
+    telemetry = _telemetry(workspace, metrics, log)
+    screen = open_screen(telemetry.log)
     with ExitStack() as stack:
         state = state_folder(workspace.root)
         keys = _passing_keys(workspace, host)
-        last_known = state / f"last-known-{environment}.json"
-        read = _reader(stack, workspace, environment, last_known, tuple(key for _, key in keys))
+        source = WorkspaceReader(
+            workspace.root,
+            workspace.environ,
+            lambda: open_state(workspace),
+            environment,
+            instead=stack.enter_context(_simulated(workspace)),
+            keys=tuple(key for _, key in keys),
+        )
+        stack.callback(source.close)
         sockets = socket_folder(state)
         sockets.mkdir(parents=True, exist_ok=True, mode=0o700)
-        run = secrets.token_hex(4)
         worker = WorkerSettings(
             number=0,
-            run=run,
+            run=secrets.token_hex(4),
             host=host,
             port=port,
-            last_known=last_known,
+            last_known=state / f"last-known-{environment}.json",
             spool=state / "spool",
+            passes_traces=telemetry.spans,
         )
-        settings = KeeperSettings(workers, worker, sockets / f"{os.getpid()}.sock", state / "exchanges")
+        name = f"{gethostname()}-{os.getpid()}-{worker.run}"
+        own = sockets / f"{os.getpid()}.sock"
+        settings = KeeperSettings(name, workers, worker, own, state / "exchanges", telemetry=telemetry)
 
-        def report(text: str) -> None:
-            screen.print(text, style="yellow", markup=False)
-
-        def started(listening: int) -> None:
-            found = read()
+        def started(found: Started) -> None:
+            url, metrics = _url(host, found.port), None
+            if telemetry.metrics is not None and found.metrics_port is not None:
+                metrics = f"{_url(telemetry.metrics[0], found.metrics_port)}/metrics"
             if as_json:
-                given = {"url": _url(host, listening), "revisions": found.numbers(), "key": keys[0][0] if keys else None}
+                key = keys[0][0] if keys else None
+                given = {"url": url, "revisions": found.revisions, "refused": found.refused, "key": key, "metrics": metrics}
                 sys.stdout.write(json.dumps(given) + "\n")
                 sys.stdout.flush()
-            _greet(_url(host, listening), found, keys)
+            screen.started(url, environment, found, metrics, [key for key, _ in keys])
 
-        keeper = Keeper(settings, read=read, environ=workspace.environ, report=report, started=started)
+        keeper = Keeper(settings, source=source, environ=workspace.environ, report=screen.report, started=started)
+        if telemetry.spans:
+            screen.report(Happened("spans_on", "Spans go to the collector that OTEL_EXPORTER_OTLP_… names.", "info"))
         asyncio.run(_until_told(keeper, workspace.state))
-    screen.print("Stopped. Requests under way were finished.", style="dim")
+    screen.stopped()
 
 
-def _reader(
-    stack: ExitStack, workspace: Workspace, environment: str, last_known: Path, keys: tuple[GatewayKey, ...]
-) -> Callable[[], LastKnown]:
-    """What to serve from: workspace and store; where the store cannot be opened, the last known routes."""
-    from segue.gateway.last_known import load_last_known
-    from segue.gateway.reading import WorkspaceReader
+def _telemetry(workspace: Workspace, metrics: str | None, log: LogForm | None) -> TelemetrySettings:
+    """As the command line says, else as segue.yaml does; spans as OpenTelemetry's variables do."""
+    from segue.gateway.telemetry.exporting import wants_spans
+    from segue.gateway.telemetry.settings import TelemetrySettings
+    from segue.model.serving import parse_address
 
+    declared = workspace.config.gateway
+    where = metrics or declared.metrics
     try:
-        desk = stack.enter_context(open_desk())
-    except StoreError as error:
-        found = load_last_known(last_known)
-        told = f"The store cannot be opened: {error.what} Serving the last known routes, of {_when(last_known)}."
-        error_console().print(told, style="yellow", markup=False)
-        return lambda: found.model_copy(update={"keys": (*workspace.config.gateway.keys, *keys)})
-    instead = stack.enter_context(_simulated(workspace))
-    reader = WorkspaceReader(workspace.root, workspace.environ, desk.store, environment, instead=instead, keys=keys)
-    return reader.read
-
-
-def _when(path: Path) -> str:
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        address = None if where is None else parse_address(where)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.", param_hint="--metrics") from None
+    wanted = wants_spans(os.environ)
+    _need_packages(metrics=address is not None, spans=wanted)
+    return TelemetrySettings(address, log or declared.log, wanted)
 
 
 async def _until_told(keeper: Keeper, store: str) -> None:
@@ -159,21 +186,6 @@ async def _until_told(keeper: Keeper, store: str) -> None:
 def _url(host: str, port: int) -> str:
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{port}"
-
-
-def _greet(url: str, found: LastKnown, keys: list[tuple[str, GatewayKey]]) -> None:
-    """Where it is, what it serves, and how to ask."""
-    screen = error_console()
-    numbers = found.numbers()
-    screen.print(f"Serving {found.environment} on {url}", style="bold")
-    for workflow, revision in sorted(numbers.items()):
-        screen.print(f"  {escape(workflow)}, revision {revision}")
-    if not numbers:
-        screen.print("  No workflow has a route yet: segue route set WORKFLOW BUNDLE. It is served as soon as it is set.")
-    for key, _ in keys:
-        screen.print("segue.yaml declares no gateway key, so this one is valid until the gateway ends:")
-        screen.print(f"  {key}", markup=False, soft_wrap=True)
-    screen.print(f"OpenAI clients: base URL {url}/v1. Anthropic clients: {url}.", style="dim")
 
 
 def _passing_keys(workspace: Workspace, host: str) -> list[tuple[str, GatewayKey]]:
@@ -228,6 +240,27 @@ def _cases(workspace: Workspace) -> Iterator[str]:
         for suite in workspace.suites(workflow):
             for case in workspace.iter_suite(workflow, suite):
                 yield case.model_dump_json(exclude_defaults=True) + "\n"
+
+
+def _need_packages(*, metrics: bool, spans: bool) -> None:
+    """What telemetry is made with, where it is asked for."""
+    if metrics and not _is_installed("prometheus_client"):
+        raise ProviderError(
+            "Metrics need a package that is not installed (prometheus_client).",
+            fix="Install it: pip install 'segue-ai[serve]'",
+        )
+    if spans and not (_is_installed("opentelemetry.sdk") and _is_installed("opentelemetry.exporter.otlp.proto.http")):
+        raise ProviderError(
+            "OpenTelemetry's variables name a collector, and the packages for it are not installed.",
+            fix="Install them: pip install 'segue-ai[serve,otel]'. To go without: export OTEL_TRACES_EXPORTER=none",
+        )
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _need_extra() -> None:

@@ -1,23 +1,23 @@
-"""`segue route`: show, set, flip, history. Every change is a revision with its author and reason."""
+"""`segue route`: show, set, flip, history, apply. Every change is a revision with its author and reason."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.markup import escape
 
-from segue.cli.app import ERROR
 from segue.cli.desk import Desk, open_desk
+from segue.cli.flipping import Flipped, digest_of, make_flip, parse_route, show_flip
+from segue.cli.gateway_views import seen_as_json, seen_lines, serving
 from segue.cli.groups import CommandGroup
 from segue.cli.options import NAME, json_option
+from segue.cli.route_file import apply_command, as_file
+from segue.cli.route_views import labels_of, route_as_json, route_lines, serves_text
 from segue.cli.screen import console, print_json, print_table
+from segue.cli.shadow_cap import shadow_cap_option, shadow_rule
 
 if TYPE_CHECKING:
-    from segue.gateway.control import Confirmed
-    from segue.model.route import Route, RouteRevision
+    from segue.model.route import Route
 
 PRODUCTION = "production"
 environment_option = click.option("--environment", default=PRODUCTION, show_default=True, help="Which environment's route.")
@@ -68,23 +68,33 @@ def route_command() -> None:
     """Routes: which bundle serves which share of which segment. Changing one is a flip, never a deploy."""
 
 
+route_command.add_command(apply_command)
+
+
 @route_command.command("show")
 @click.argument("workflow", type=NAME, required=False)
 @environment_option
+@click.option("--yaml", "as_yaml", is_flag=True, help="As routes.yaml, which `segue route apply` puts in force.")
 @json_option
-def show(workflow: str | None, environment: str, as_json: bool) -> None:
+def show(workflow: str | None, environment: str, as_yaml: bool, as_json: bool) -> None:
     """Show the route of WORKFLOW, or of all workflows."""
     with open_desk() as desk:
+        if as_yaml:
+            some = [desk.store.find_route(workflow, environment)] if workflow else desk.store.list_routes(environment)
+            click.echo(as_file(desk, some, environment), nl=False)
+            return
         found = [desk.store.find_route(workflow, environment)] if workflow else desk.store.list_routes()
-        labels = {one.route.workflow: _labels(desk, one.route.workflow) for one in found}
+        labels = {one.route.workflow: labels_of(desk, one.route.workflow) for one in found}
+        gateways = desk.store.list_gateways()
     if as_json:
-        print_json([_as_json(one) for one in found])
+        rows = [(one, [seen_as_json(seen, one) for seen in serving(gateways, one)]) for one in found]
+        print_json([{**route_as_json(one), "gateways": seen} for one, seen in rows])
         return
     screen = console()
     if not found:
         screen.print("No workflow has a route yet. Set one: segue route set WORKFLOW BUNDLE")
     for one in found:
-        for line in _lines(one, labels[one.route.workflow]):
+        for line in (*route_lines(one, labels[one.route.workflow]), *seen_lines(serving(gateways, one), one)):
             screen.print(line, markup=False, soft_wrap=True)
 
 
@@ -97,6 +107,7 @@ def show(workflow: str | None, environment: str, as_json: bool) -> None:
     "--segment", "segments", type=Segment(), multiple=True, help="NAME:SHARE:attribute=value; the first one met decides."
 )
 @click.option("--shadow", type=Percent(), help="Mirror this share of requests to the candidate.")
+@shadow_cap_option
 @click.option("--fallback", type=NAME, help="What answers where the others fail.")
 @click.option(
     "--conversations",
@@ -112,16 +123,23 @@ def show(workflow: str | None, environment: str, as_json: bool) -> None:
 def set_route(workflow: str, bundle: str, environment: str, reason: str, as_json: bool, **given: Any) -> None:
     """Put a route in force on which BUNDLE serves WORKFLOW. BUNDLE is a label or a digest."""
     with open_desk() as desk:
-        body: dict[str, Any] = {"workflow": workflow, "environment": environment, "incumbent": _digest(desk, workflow, bundle)}
+        body: dict[str, Any] = {
+            "workflow": workflow,
+            "environment": environment,
+            "incumbent": digest_of(desk, workflow, bundle),
+        }
         body |= {name: given[name] for name in ("share", "conversations", "salt")}
         body["segments"] = given["segments"]
         for name in ("candidate", "fallback"):
             if given[name]:
-                body[name] = _digest(desk, workflow, given[name])
-        if given["shadow"]:
-            body["shadow"] = {"share": given["shadow"]}
+                body[name] = digest_of(desk, workflow, given[name])
+        shadow = shadow_rule(desk, given["shadow"], given["shadow_usd_per_day"], body.get("candidate"))
+        if shadow is not None:
+            body["shadow"] = shadow
         history = desk.store.route_history(workflow, environment)
-        _flip(desk, _parsed(body), history[0].revision if history else None, reason or "set", as_json)
+        last = history[0] if history else None
+        route = parse_route(body).following(last.route if last else None)
+        _finish(desk, make_flip(desk, route, last.revision if last else None, reason or "set"), as_json)
 
 
 @route_command.command("flip")
@@ -144,10 +162,10 @@ def flip(
         if back:
             route = last.route.rolled_back()
         elif bundle is not None:
-            route = _parsed(_promoted(last.route, _digest(desk, workflow, bundle)))
+            route = parse_route(_promoted(last.route, digest_of(desk, workflow, bundle)))
         else:
-            route = _parsed({**body, "share": share})
-        _flip(desk, route, last.revision, reason or ("rolled back" if back else "flipped"), as_json)
+            route = parse_route({**body, "share": share})
+        _finish(desk, make_flip(desk, route, last.revision, reason or ("rolled back" if back else "flipped")), as_json)
 
 
 @route_command.command("history")
@@ -160,139 +178,24 @@ def history(workflow: str, environment: str, as_json: bool) -> None:
         found = desk.store.route_history(workflow, environment)
         if not found:
             desk.store.find_route(workflow, environment)
-        labels = _labels(desk, workflow)
+        labels = labels_of(desk, workflow)
     if as_json:
-        print_json([_as_json(one) for one in found])
+        print_json([route_as_json(one) for one in found])
         return
-    rows = [(str(one.revision), one.at, one.author, _serves(one.route, labels), one.reason) for one in found]
+    rows = [(str(one.revision), one.at, one.author, serves_text(one.route, labels), one.reason) for one in found]
     print_table(console(), ["revision", "at", "by", "serves", "reason"], rows)
 
 
 def _promoted(route: Route, digest: str) -> dict[str, Any]:
     """The bundle for everyone; conversations that may end where they began still find their bundle."""
-    body = route.rolled_back().model_dump(mode="json")
-    if route.conversations != "switch":
-        begun = dict.fromkeys([*body["draining"], route.incumbent])
-        body["draining"] = [one for one in begun if one != digest]
-    return {**body, "incumbent": digest}
+    return route.rolled_back().model_copy(update={"incumbent": digest}).following(route).model_dump(mode="json")
 
 
-def _flip(desk: Desk, route: Route, follows: int | None, reason: str, as_json: bool) -> None:
-    """Put it in force, tell the gateways of this machine, and say what they say."""
-    from segue.gateway.control import socket_folder, sync_gateways
-
-    revision = desk.store.flip_route(route, follows=follows, author=desk.author, reason=reason, at=desk.now())
-    confirmed = sync_gateways(socket_folder(state_folder(desk.workspace.root)), route.workflow, route.environment)
-    missing = [one for one in confirmed if one.fault or one.revision != revision.revision]
+def _finish(desk: Desk, flipped: Flipped, as_json: bool) -> None:
+    """Say how it went, and leave with what it came to."""
     if as_json:
-        print_json({**_as_json(revision), "gateways": [_confirmed_json(one) for one in confirmed]})
+        print_json(flipped.as_json())
     else:
-        screen = console()
-        for line in _lines(revision, _labels(desk, route.workflow)):
-            screen.print(line, markup=False, soft_wrap=True)
-        for line in _told(revision, confirmed):
-            screen.print(line, soft_wrap=True)
-    if missing:
-        raise click.exceptions.Exit(ERROR)
-
-
-def state_folder(root: Path) -> Path:
-    """The folder of what a workspace keeps beside its state, also where the state itself is a database elsewhere."""
-    return root / ".segue"
-
-
-def _told(revision: RouteRevision, confirmed: Sequence[Confirmed]) -> list[str]:
-    if not confirmed:
-        return ["[dim]No gateway of this workspace runs here; one that starts serves it.[/]"]
-    lines = []
-    for one in confirmed:
-        if one.fault:
-            lines.append(
-                f"[yellow]Gateway {escape(one.gateway)} serves revision {one.revision or 'none'}: {escape(one.fault)}[/]"
-            )
-        elif one.revision != revision.revision:
-            lines.append(f"[yellow]Gateway {escape(one.gateway)} serves revision {one.revision or 'none'} still.[/]")
-        else:
-            lines.append(f"[green]Gateway {escape(one.gateway)}: all {one.workers} workers serve it after {one.ms:.0f} ms.[/]")
-    return lines
-
-
-def _parsed(body: dict[str, Any]) -> Route:
-    from pydantic import ValidationError
-
-    from segue.errors import Fault, InputError
-    from segue.model.route import Route
-
-    try:
-        return Route.model_validate(body)
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        told = [str(one["msg"]).removeprefix("Value error, ") for one in found]
-        faults = [
-            Fault(what=f"{text[:1].upper()}{text[1:]}.", fix=_remedy(text), path=".".join(map(str, one["loc"])) or None)
-            for text, one in zip(told, found, strict=True)
-        ]
-        raise InputError.from_faults(faults, subject="the route") from None
-
-
-def _remedy(told: str) -> str:
-    return "Name it: --candidate BUNDLE." if "needs a candidate" in told else "Change the options: segue route set --help."
-
-
-def _digest(desk: Desk, workflow: str, ref: str) -> str:
-    """Of a label's file as it is now, or of a stored bundle."""
-    from segue.evals.catalogue import Catalogue
-
-    catalogue = Catalogue(desk.workspace, desk.store, author=desk.author, at=desk.now())
-    return catalogue.bundle(workflow, ref).bundle.digest
-
-
-def _labels(desk: Desk, workflow: str) -> dict[str, str]:
-    """Digest → label."""
-    return {digest: label for label, digest in sorted(desk.store.labels(workflow).items(), reverse=True)}
-
-
-def _named(digest: str, labels: dict[str, str]) -> str:
-    return f"{labels[digest]} ({digest[:10]})" if digest in labels else digest[:10]
-
-
-def _serves(route: Route, labels: dict[str, str]) -> str:
-    """In one line."""
-    text = _named(route.incumbent, labels)
-    if route.candidate is not None:
-        text += f", {_named(route.candidate, labels)} for {100 * route.share:.4g} %"
-    return text
-
-
-def _lines(revision: RouteRevision, labels: dict[str, str]) -> list[str]:
-    route = revision.route
-    lines = [
-        f"{route.workflow} in {route.environment}: revision {revision.revision}, by {revision.author} at {revision.at}"
-        f" ({revision.reason})",
-        f"  serves     {_serves(route, labels)}",
-    ]
-    for rule in route.segments:
-        where = ", ".join(f"{name}={'|'.join(values)}" for name, values in rule.where.items()) or "everyone"
-        lines.append(f"  segment    {rule.segment}: candidate for {100 * rule.share:.4g} % of {where}")
-    if route.shadow is not None:
-        lines.append(f"  shadow     {100 * route.shadow.share:.4g} % of requests to the candidate")
-    if route.fallback is not None:
-        lines.append(f"  fallback   {_named(route.fallback, labels)}")
-    if route.conversations != "switch":
-        lines.append(f"  conversations {route.conversations}")
-    return lines
-
-
-def _as_json(one: RouteRevision) -> dict[str, Any]:
-    return {
-        "revision": one.revision,
-        "route": one.route.model_dump(mode="json"),
-        "author": one.author,
-        "reason": one.reason,
-        "at": one.at,
-        "digest": one.digest,
-    }
-
-
-def _confirmed_json(one: Confirmed) -> dict[str, Any]:
-    return {"gateway": one.gateway, "ms": one.ms, "revision": one.revision, "workers": one.workers, "fault": one.fault}
+        show_flip(desk, flipped)
+    if flipped.code:
+        raise click.exceptions.Exit(flipped.code)

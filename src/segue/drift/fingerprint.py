@@ -190,22 +190,41 @@ def _read_structure(text: str) -> _Structure:
 
 def quick_traits(reply: Reply) -> dict[str, bool]:
     """The traits that cost little, as `FormatFingerprint.traits` has them: for every answer of live traffic."""
-    read = _read_structure(output_text(reply))
-    refuses, withholds = (False, False) if reply.tool_calls else refusal.read_opening(read.text)
-    return {
-        "whole_fence": read.is_whole_fence,
-        "fence": bool(read.blocks),
-        "unclosed_fence": read.has_unclosed_fence,
-        **{f"json_{form}": read.form == form for form in ("whole", "in_fence", "in_prose", "truncated", "malformed")},
-        "prose_before": read.has_prose_before,
-        "prose_after": read.has_prose_after,
-        "calls_as_text": read.calls is not None,
-        "tool_calls": bool(reply.tool_calls),
-        "empty": not (read.text.strip() or reply.tool_calls or reply.refusal),
-        "truncated": reply.finish_reason == "length" or read.is_unbalanced,
-        "refusal": refuses or refusal.is_declared_refusal(reply),
-        "non_answer": withholds,
-    }
+    text, has_calls = output_text(reply), bool(reply.tool_calls)
+    refuses, withholds = (False, False) if has_calls else refusal.read_opening(text)
+    found = dict(_NO_TRAITS)
+    if any([sign in text for sign in _STRUCTURE_SIGNS]):
+        _add_structure(found, _read_structure(text))
+    found["tool_calls"] = has_calls
+    found["empty"] = not (text.strip() or has_calls or reply.refusal)
+    found["truncated"] |= reply.finish_reason == "length"
+    found["refusal"] = refuses or refusal.is_declared_refusal(reply)
+    found["non_answer"] = withholds
+    return found
+
+
+_NO_TRAITS = dict.fromkeys(
+    (
+        *("whole_fence", "fence", "unclosed_fence"),
+        *("json_whole", "json_in_fence", "json_in_prose", "json_truncated", "json_malformed"),
+        *("prose_before", "prose_after", "calls_as_text", "tool_calls", "empty", "truncated", "refusal", "non_answer"),
+    ),
+    False,
+)
+_STRUCTURE_SIGNS = ("```", "~~~", "{", "[", "(")
+"""A text with none of these has no fence, no JSON and no call."""
+
+
+def _add_structure(found: dict[str, bool], read: _Structure) -> None:
+    found["whole_fence"] = read.is_whole_fence
+    found["fence"] = bool(read.blocks)
+    found["unclosed_fence"] = read.has_unclosed_fence
+    if read.form != "none":
+        found[f"json_{read.form}"] = True
+    found["prose_before"] = read.has_prose_before
+    found["prose_after"] = read.has_prose_after
+    found["calls_as_text"] = read.calls is not None
+    found["truncated"] = read.is_unbalanced
 
 
 def fingerprint(reply: Reply, *, prompt_language: str | None = None) -> FormatFingerprint:

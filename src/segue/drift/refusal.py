@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 from segue.drift.output import output_text
+from segue.drift.phrase_search import PhraseSearch, WordSearch
 from segue.drift.refusal_phrases import DISCLAIMERS, NON_ANSWER_STEMS, NON_ANSWERS, REFUSALS, STEMS, TURN
 from segue.model import Reply
 
@@ -19,16 +20,14 @@ OPENING = 420
 """How many characters of an answer are read. A refusal comes first; a caveat further down is not one."""
 
 
-def _any_of(phrases: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{phrase})" for phrase in phrases))
-
-
 _TYPEWRITTEN = (("’", "'"), ("‘", "'"), ("ʼ", "'"), ("´", "'"), ("“", '"'), ("”", '"'))
-_MARKUP = re.compile(r"[*_#>~]+")
-_BLANKS = re.compile(r"\s+")
-_REFUSALS = {language: _any_of(phrases) for language, phrases in REFUSALS.items()}
-_DISCLAIMER = _any_of(DISCLAIMERS)
-_NON_ANSWER = _any_of(NON_ANSWERS)
+_MARKUP = "*_#>~"
+_REFUSALS = {language: PhraseSearch(phrases) for language, phrases in REFUSALS.items()}
+_STEMS_BY_LANGUAGE = {language: WordSearch(stems) for language, stems in STEMS.items()}
+_STEMS = WordSearch([stem for stems in STEMS.values() for stem in stems])
+_NON_ANSWER_STEMS = WordSearch(NON_ANSWER_STEMS)
+_DISCLAIMER = PhraseSearch(DISCLAIMERS)
+_NON_ANSWER = PhraseSearch(NON_ANSWERS)
 _TURN = re.compile(TURN)
 _OPTION = re.compile(r"\([a-z]\)")
 
@@ -39,22 +38,27 @@ def _opening(text: str) -> str:
         for sign, plain in _TYPEWRITTEN:
             start = start.replace(sign, plain)
     start = start.casefold()
-    return _BLANKS.sub(" ", _MARKUP.sub("", start)).strip()[:OPENING]
+    for sign in _MARKUP:
+        start = start.replace(sign, "")
+    start = start.replace("\n", " ")
+    if not start.isprintable():  # what is printable has no blanks but spaces
+        return " ".join(start.split())[:OPENING]
+    while "  " in start:
+        start = start.replace("  ", " ")
+    return start.strip()[:OPENING]
 
 
 def _refuses(opening: str) -> bool:
-    for language, stems in STEMS.items():
-        for stem in stems:
-            if stem in opening:
-                if _REFUSALS[language].search(opening):
-                    return True
-                break
-    is_disclaimed = ("ai" in opening or "language model" in opening) and _DISCLAIMER.search(opening)
-    return bool(is_disclaimed) and _TURN.search(opening) is None
+    if _STEMS.finds(opening):
+        for language, stems in _STEMS_BY_LANGUAGE.items():
+            if stems.finds(opening) and _REFUSALS[language].finds(opening):
+                return True
+    is_disclaimed = ("ai" in opening or "language model" in opening) and _DISCLAIMER.finds(opening)
+    return is_disclaimed and _TURN.search(opening) is None
 
 
 def _withholds(opening: str) -> bool:
-    if not any(stem in opening for stem in NON_ANSWER_STEMS) or _NON_ANSWER.search(opening) is None:
+    if not _NON_ANSWER_STEMS.finds(opening) or not _NON_ANSWER.finds(opening):
         return False
     return not (_TURN.search(opening) or _OPTION.search(opening))
 

@@ -58,6 +58,7 @@ EXCHANGES = pa.schema(
         ("response_digest", pa.string()),
         ("response_body", pa.binary()),
         ("kept_share", pa.float64()),
+        ("traceparent", pa.string()),
     ],
     metadata={VERSION_KEY: str(VERSION)},
 )
@@ -77,6 +78,12 @@ OUTCOMES = pa.schema(
         ("text_length", pa.int64()),
         ("text_digest", pa.string()),
         ("text_body", pa.binary()),
+        ("happened_ns", pa.int64()),
+        ("lowest", pa.float64()),
+        ("highest", pa.float64()),
+        ("author", pa.string()),
+        ("scope", pa.list_(pa.string())),
+        ("content", pa.string()),
     ],
     metadata={VERSION_KEY: str(VERSION)},
 )
@@ -102,6 +109,7 @@ def outcome_columns(rows: Sequence[Told]) -> pa.RecordBatch:
     """Outcomes as one batch of `OUTCOMES`."""
     columns = _fields(Outcome, [row.outcome for row in rows])
     columns["identity"] = [row.outcome.identity for row in rows]
+    columns["content"] = [row.content for row in rows]
     columns |= _note_columns("text", columns.pop("text"))
     columns["text_body"] = [row.text if row.outcome.text.kept in ("full", "cut") else None for row in rows]
     return _batch(OUTCOMES, columns)
@@ -124,6 +132,8 @@ def read_outcomes(batch: pa.RecordBatch) -> Iterable[Told]:
     names = set(batch.schema.names)
     for row in batch.to_pylist():
         plain = {name: row[name] for name in _PLAIN_OUTCOME if name in names and row[name] is not None}
+        if "scope" in plain:
+            plain["scope"] = tuple(plain["scope"])
         yield Told(Outcome(**plain, text=_note(row, "text")), row.get("text_body") or b"")
 
 

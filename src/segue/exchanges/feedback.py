@@ -1,6 +1,7 @@
 """Outcomes read back and put beside their exchanges. Each counts once, however often it was sent; the earliest stays.
 
-Whether an exchange is known is asked of the log when it is read: it may come after its outcome, and it may never come.
+Whether an exchange is known is asked of the log when it is read: it may come after its outcome, and it may never come. Then,
+too, it shows whether the outcome may be told of it: one that came with a key of another workflow is shown to nobody, and counted.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ BESIDE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRate:
-    """Outcomes of one kind from one source, by the arm that answered. `mean` is over those with a value; `None`: none has."""
+    """Outcomes of one kind from one source, by the arm that answered. `mean` is over those with a value; `None`: none has.
+
+    Ratings on different scales are apart; `lowest` and `highest` are the scale's ends.
+    """
 
     arm: str
     kind: str
@@ -34,6 +38,23 @@ class OutcomeRate:
     n_outcomes: int
     n_unknown: int
     mean: float | None
+    lowest: float | None = None
+    highest: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What became of all that was told.
+
+    `known`: beside their exchange. `orphans`: their exchange is not in the log: not yet, not any more, or never was. `refused`:
+    told with a key of another workflow. `repeated`: sent again; `conflicting` of these said something else than the first.
+    """
+
+    known: int
+    orphans: int
+    refused: int
+    repeated: int
+    conflicting: int
 
 
 class Feedback:
@@ -44,18 +65,31 @@ class Feedback:
 
     def count(self) -> int:
         """Different outcomes; repeats do not count."""
-        return self._number("SELECT count(*) FROM outcomes")
+        found = self.standing()
+        return found.known + found.orphans + found.refused
 
     def count_orphans(self) -> int:
         """Outcomes whose exchange is not in the log: not yet, not any more, or never was."""
-        return self._number(
-            "SELECT count(*) FROM outcomes WHERE exchange NOT IN (SELECT id FROM exchanges WHERE id IS NOT NULL)"
-        )
+        return self.standing().orphans
+
+    def standing(self) -> Standing:
+        """What became of all that was told, as of now."""
+        with self._log.moment() as moment, self._log.connect() as base:
+            self._log.show_exchanges(base, moment, EVERYTHING)
+            self._show_outcomes(base, moment)
+            row = base.execute(_STANDING).fetchone()
+            known, orphans, refused = (int(one) for one in row or (0, 0, 0))
+            row = base.execute(_REPEATED).fetchone()
+            repeated, conflicting = (int(one) for one in row or (0, 0))
+            gone = [moment.tally.get(("outcomes", what), 0) for what in ("repeated", "conflicting")]
+        return Standing(known, orphans, refused, repeated + gone[0], conflicting + gone[1])
 
     def of(self, exchange_id: str) -> list[Told]:
-        """The outcomes of one exchange, oldest first."""
+        """The outcomes of one exchange, oldest first. Of one that is not in the log: all that name it, whoever told them."""
+        exchange = next(self._log.iterate(Selection(id=exchange_id), with_bodies=False), None)
         with self._log.moment() as moment, self._log.connect() as base:
-            return self._of(base, moment, [exchange_id]).get(exchange_id, [])
+            found = self._of(base, moment, [exchange_id]).get(exchange_id, [])
+        return found if exchange is None else _allowed(exchange, found)
 
     def beside(self, selection: Selection = EVERYTHING, *, with_bodies: bool = True) -> Iterator[tuple[Logged, list[Told]]]:
         """Exchanges with their outcomes, in bounded memory."""
@@ -63,7 +97,7 @@ class Feedback:
             with self._log.moment() as moment, self._log.connect() as base:
                 found = self._of(base, moment, [one.exchange.id for one in part])
             for one in part:
-                yield one, found.get(one.exchange.id, [])
+                yield one, _allowed(one, found.get(one.exchange.id, []))
 
     def rates(self, selection: Selection = EVERYTHING) -> list[OutcomeRate]:
         """How many outcomes of each kind the exchanges of each arm got, and their mean."""
@@ -83,13 +117,6 @@ class Feedback:
                 found[told.outcome.exchange].append(told)
         return found
 
-    def _number(self, query: str) -> int:
-        with self._log.moment() as moment, self._log.connect() as base:
-            self._log.show_exchanges(base, moment, EVERYTHING)
-            self._show_outcomes(base, moment)
-            row = base.execute(query).fetchone()
-            return int(row[0]) if row else 0
-
     def _show_outcomes(self, base: duckdb.DuckDBPyConnection, moment: Moment) -> None:
         """A view `outcomes`, each once."""
         from segue.exchanges.columns import OUTCOMES, outcome_columns
@@ -100,14 +127,34 @@ class Feedback:
         base.execute(_OUTCOMES)
 
 
+def _allowed(exchange: Logged, found: list[Told]) -> list[Told]:
+    """Those that may be told of this exchange."""
+    return [told for told in found if told.outcome.holds_of(exchange.exchange.workflow)]
+
+
 _OUTCOMES = """
+CREATE TEMP VIEW outcomes_told AS SELECT * FROM outcomes_archived UNION ALL BY NAME SELECT * FROM outcomes_waiting;
 CREATE TEMP VIEW outcomes AS
-SELECT * FROM (SELECT * FROM outcomes_archived UNION ALL BY NAME SELECT * FROM outcomes_waiting)
-QUALIFY row_number() OVER (PARTITION BY identity ORDER BY at_ns) = 1
+SELECT * FROM outcomes_told QUALIFY row_number() OVER (PARTITION BY identity ORDER BY at_ns, content) = 1
 """
-_RATES = """
+_HOLDS = """(coalesce(len(outcomes.scope), 0) = 0 OR list_contains(outcomes.scope, exchanges.workflow))
+    AND coalesce(outcomes.workflow = exchanges.workflow, true)"""
+"""As `Outcome.holds_of` has it."""
+_RATES = f"""
 WITH sizes AS (SELECT arm, count(*) AS n_exchanges FROM exchanges GROUP BY arm)
-SELECT arm, kind, source, any_value(n_exchanges), count(*), count(*) - count(value), avg(value)
+SELECT arm, kind, source, any_value(n_exchanges), count(*), count(*) - count(value), avg(value), lowest, highest
 FROM outcomes JOIN exchanges ON outcomes.exchange = exchanges.id JOIN sizes USING (arm)
-GROUP BY arm, kind, source ORDER BY arm, kind, source
+WHERE {_HOLDS}
+GROUP BY arm, kind, source, lowest, highest ORDER BY arm, kind, source, lowest, highest
+"""  # noqa: S608 - our own condition
+_STANDING = f"""
+SELECT count(*) FILTER (exchanges.id IS NOT NULL AND {_HOLDS}), count(*) FILTER (exchanges.id IS NULL),
+    count(*) FILTER (exchanges.id IS NOT NULL AND NOT ({_HOLDS}))
+FROM outcomes LEFT JOIN exchanges ON outcomes.exchange = exchanges.id
+"""  # noqa: S608 - our own condition
+_REPEATED = """
+WITH told AS (
+    SELECT content, row_number() OVER same AS number, first_value(content) OVER same AS first FROM outcomes_told
+    WINDOW same AS (PARTITION BY identity ORDER BY at_ns, content))
+SELECT count(*) FILTER (number > 1), count(*) FILTER (number > 1 AND content <> first) FROM told
 """

@@ -7,9 +7,10 @@ has written nothing. The CRC is for what comes after: a lost page, a machine tha
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Any, Literal
 from zlib import crc32
+
+import msgspec
 
 MAGIC = b"SgF1"
 EXCHANGE, OUTCOME = 1, 2
@@ -18,12 +19,12 @@ ALIGNMENT = 8
 
 _rest = struct.Struct("<HHIII")
 _first = struct.Struct("<4sI")
+_whole = struct.Struct("<4sIHHIII")
 HEAD_SIZE = _first.size + _rest.size
 _NOTHING = bytes(len(MAGIC))
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True, gc=False):
     """A frame that holds, from `start` to `end`; the views live as long as the buffer."""
 
     start: int
@@ -63,10 +64,9 @@ def read_frame(buffer: memoryview, at: int, offset: int = 0) -> Frame | Stop:
     """The frame at `at`. `offset` is where the buffer begins in its file, and is added to `start` and `end`."""
     if len(buffer) - at < HEAD_SIZE:
         return "short"
-    magic, crc = _first.unpack_from(buffer, at)
+    magic, crc, kind, version, n_head, n_request, n_response = _whole.unpack_from(buffer, at)
     if magic != MAGIC:
         return "end" if magic == _NOTHING else "torn"
-    kind, version, n_head, n_request, n_response = _rest.unpack_from(buffer, at + 8)
     end = at + frame_size(n_head, n_request, n_response)
     if end > len(buffer):
         return "short"

@@ -77,11 +77,17 @@ class Snapshot:
     positions: Mapping[str, Position]
     files: tuple[ArchiveFile, ...]
 
+    def end_of(self, segment: str) -> int:
+        """How far a segment is shipped."""
+        known = self.positions.get(segment)
+        return known.position if known else 0
+
 
 class Ledger:
-    """Open it with `writes=True` in the one shipper. `StoreError` if it cannot be read or written."""
+    """Open it with `writes=True` in the one shipper; only where `makes` holds is an empty one made. `StoreError` if it cannot be
+    read or written; `is_damaged` says which of these mean that it has to be worked out anew."""
 
-    def __init__(self, archive: Path, *, writes: bool = False) -> None:
+    def __init__(self, archive: Path, *, writes: bool = False, makes: bool = True) -> None:
         self.path = archive / NAME
         if writes:
             archive.mkdir(0o700, parents=True, exist_ok=True)
@@ -91,6 +97,9 @@ class Ledger:
                 f"{self.path.absolute().as_uri()}?mode={mode}", uri=True, timeout=10, isolation_level=None
             )
             if writes and self._format() == 0:
+                if not makes:
+                    self._base.close()
+                    raise sqlite3.DatabaseError("it is empty")
                 self._base.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
             if self._format() > FORMAT:
                 self._base.close()
@@ -98,6 +107,15 @@ class Ledger:
 
     def close(self) -> None:
         self._base.close()
+
+    def check(self) -> None:
+        """`StoreError` if the file is damaged."""
+        with self._told():
+            (found,) = self._base.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise sqlite3.DatabaseError(found)
+            for name in ("positions", "files", "dropped", "tally"):
+                self._base.execute(f"SELECT * FROM {name} LIMIT 1")  # noqa: S608 - our own names
 
     @property
     def is_made(self) -> bool:
@@ -108,12 +126,17 @@ class Ledger:
     def snapshot(self) -> Snapshot:
         """Positions and files, of the same moment."""
         with self._told(), self._transaction("DEFERRED"):
-            positions = {row[0]: Position(*row) for row in self._base.execute("SELECT * FROM positions")}
+            positions = self.positions()
             files = tuple(ArchiveFile(*row) for row in self._base.execute("SELECT * FROM files ORDER BY day, path"))
         return Snapshot(positions, files)
 
+    def positions(self) -> dict[str, Position]:
+        """How far each segment is shipped."""
+        with self._told():
+            return {row[0]: Position(*row) for row in self._base.execute("SELECT * FROM positions")}
+
     def tally(self) -> dict[tuple[Table, str], int]:
-        """Counts by table: `shipped`, `sampled_out`, `expired`, `repeated`."""
+        """Counts by table: `shipped`, `sampled_out`, `expired`, `repeated`, and `conflicting` of the repeated ones."""
         with self._told():
             return {(part, what): n for part, what, n in self._base.execute("SELECT part, what, n FROM tally")}
 
@@ -170,3 +193,9 @@ class Ledger:
             raise StoreError(
                 f"{self.path}: {error}", fix="Check the disk and the permissions of the archive folder."
             ) from error
+
+
+def is_damaged(error: StoreError) -> bool:
+    """Whether it says that the ledger itself is broken: not that it is locked, or that the disk is full."""
+    cause = error.__cause__
+    return type(cause) is sqlite3.DatabaseError or (isinstance(cause, sqlite3.OperationalError) and "no such" in str(cause))

@@ -5,8 +5,7 @@ Which files are written, and when they count, is decided elsewhere (`shipper.py`
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,13 @@ from segue.errors import StoreError
 from segue.exchanges.batch import Partition
 from segue.exchanges.columns import BODIES, EXCHANGES, OUTCOMES, VERSION, VERSION_KEY, exchange_columns, outcome_columns
 from segue.exchanges.compaction import Merge
-from segue.exchanges.ledger import ArchiveFile
+from segue.exchanges.ledger import ArchiveFile, Table
+from segue.exchanges.provenance import Provenance, join_ranges, read_provenance
 
 SCHEMAS = {"exchanges": EXCHANGES, "outcomes": OUTCOMES}
-RANGES_KEY = b"segue.ranges"
 ROW_GROUP_BYTES = 32 << 20
+PART = 1_000
+"""Rows turned into columns at once: what that takes in memory stays in the processor's caches."""
 LEVEL = 1
 _UNIQUE = {"id", "pair", "identity", "exchange", "key", "at_ns", "latency_ns", "ttft_ns", *BODIES}
 """Columns whose values hardly repeat: a dictionary would only cost."""
@@ -30,37 +31,54 @@ _LOOKED_UP = {"id", "at_ns", "arm", "bundle", "pair", "exchange", "identity"}
 """Columns whose range per row group lets a reader skip it."""
 
 
-def write_rows(
-    under: Path, path: Path, partition: Partition, rows: Sequence[Any], ranges: Sequence[tuple[str, int, int]]
-) -> ArchiveFile:
+def write_rows(under: Path, path: Path, partition: Partition, rows: Sequence[Any], source: Provenance) -> ArchiveFile:
     """Write one file at `under`, described as `path`. Where its rows come from stands in its metadata."""
-    batch = exchange_columns(rows) if partition[0] == "exchanges" else outcome_columns(rows)
-    schema = batch.schema.with_metadata({**batch.schema.metadata, RANGES_KEY: json.dumps(ranges)})
-    with _writer(under, schema) as writer:
-        writer.write_batch(batch)
-    return _described(under, path, partition, [_extent(pa.table(batch))])
+    columns = exchange_columns if partition[0] == "exchanges" else outcome_columns
+    table = pa.Table.from_batches([columns(rows[at : at + PART]) for at in range(0, len(rows), PART)])
+    schema = table.schema.with_metadata({**table.schema.metadata, **source.metadata()})
+    with open_writer(under, schema) as writer:
+        writer.write_table(table)
+    return _described(under, path, partition, [_extent(table)])
 
 
-def merge_files(archive: Path, merge: Merge, under: Path, path: Path) -> tuple[ArchiveFile, int]:
-    """Write the rows of all files as one, a row group at a time; also returns how many repeated outcomes were left out.
+def merge_files(
+    archive: Path, merge: Merge, under: Path, path: Path, tally: Mapping[tuple[Table, str], int]
+) -> tuple[ArchiveFile, int, int]:
+    """Write the rows of all files as one, a row group at a time; also returns how many repeated outcomes were left out, and how
+    many of these contradicted the one that stays.
 
     Columns that only some files have are kept, and empty for the others.
     """
     table_name = merge.partition[0]
     files = [archive / one.path for one in merge.files]
     schema = pa.unify_schemas([SCHEMAS[table_name], *map(_readable_schema, files)], promote_options="permissive")
-    schema = schema.with_metadata({VERSION_KEY: str(VERSION)})
-    seen: set[str] = set()
-    repeated, extents = 0, []
-    with _writer(under, schema) as writer:
+    sources = [source for path in files if (source := read_provenance(pq.read_schema(path).metadata)) is not None]
+    ranges = join_ranges(one for source in sources for one in source.ranges)
+    schema = schema.with_metadata({VERSION_KEY: str(VERSION), **Provenance(ranges, tally).metadata()})
+    seen: dict[str, str | None] = {}
+    repeated, conflicting, extents = 0, 0, []
+    with open_writer(under, schema) as writer:
         for table in _tables(files, schema):
             if table_name == "outcomes":
-                table, n = _first_of_each(table, seen)
-                repeated += n
+                table, n, m = _first_of_each(table, seen)
+                repeated, conflicting = repeated + n, conflicting + m
             if table.num_rows:
                 writer.write_table(table)
                 extents.append(_extent(table))
-    return _described(under, path, merge.partition, extents), repeated
+    return _described(under, path, merge.partition, extents), repeated, conflicting
+
+
+def describe_file(path: Path, relative: Path, partition: Partition) -> tuple[ArchiveFile, Provenance] | None:
+    """A file that is there as the ledger lists it; `None` if it is no whole file of this archive."""
+    try:
+        with pq.ParquetFile(path) as file:
+            source = read_provenance(file.schema_arrow.metadata)
+            if source is None or not file.metadata.num_rows:
+                return None
+            table = file.read(columns=["at_ns", "id" if partition[0] == "exchanges" else "exchange"])
+    except (OSError, pa.ArrowException):
+        return None
+    return _described(path, relative, partition, [_extent(table)]), source
 
 
 def _tables(files: Sequence[Path], schema: pa.Schema) -> Iterator[pa.Table]:
@@ -80,14 +98,19 @@ def _tables(files: Sequence[Path], schema: pa.Schema) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting)
 
 
-def _first_of_each(table: pa.Table, seen: set[str]) -> tuple[pa.Table, int]:
-    """Without outcomes that were there before, the earliest first."""
+def _first_of_each(table: pa.Table, seen: dict[str, str | None]) -> tuple[pa.Table, int, int]:
+    """Without outcomes that were there before, the earliest first; how many those were, and how many said something else.
+
+    `seen`: identity → content. An outcome of an older file may have none, and contradicts nothing.
+    """
     table = table.take(pc.sort_indices(table, sort_keys=[("at_ns", "ascending")]))
-    keep = []
-    for identity in table.column("identity").to_pylist():
-        keep.append(identity not in seen)
-        seen.add(identity)
-    return table.filter(pa.array(keep, pa.bool_())), len(keep) - sum(keep)
+    keep, conflicting = [], 0
+    for identity, content in zip(*(table.column(name).to_pylist() for name in ("identity", "content")), strict=True):
+        is_new = identity not in seen
+        first = seen.setdefault(identity, content)
+        conflicting += not is_new and None not in (first, content) and first != content
+        keep.append(is_new)
+    return table.filter(pa.array(keep, pa.bool_())), len(keep) - sum(keep), conflicting
 
 
 def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -106,7 +129,8 @@ def _readable_schema(path: Path) -> pa.Schema:
     return schema
 
 
-def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+def open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer of the archive's files."""
     leaves = [name for name in schema.names if name not in _UNIQUE]
     return pq.ParquetWriter(
         path,

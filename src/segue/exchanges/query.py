@@ -19,9 +19,10 @@ import msgspec
 from segue.errors import StoreError
 from segue.exchanges.batch import read_row
 from segue.exchanges.frame import EXCHANGE, OUTCOME, VERSION
-from segue.exchanges.ledger import NAME, ArchiveFile, Ledger, Snapshot, Table
+from segue.exchanges.ledger import NAME, ArchiveFile, Ledger, Snapshot, Table, is_damaged
 from segue.exchanges.outcome import Told
 from segue.exchanges.reading import SegmentReader, open_segments
+from segue.exchanges.rebuilding import has_files, read_archive
 from segue.exchanges.record import Logged
 from segue.exchanges.selection import Selection
 
@@ -73,6 +74,7 @@ class Moment:
 
     def __init__(self, spool: Path, archive: Path) -> None:
         self.archive = archive
+        self.ledger_is_lost = False
         self.readers: list[SegmentReader] = open_segments(spool)
         try:
             self.snapshot, self.tally = self._read_ledger()
@@ -81,13 +83,26 @@ class Moment:
             raise
 
     def _read_ledger(self) -> tuple[Snapshot, dict[tuple[Table, str], int]]:
+        """What the ledger says; where it is gone or damaged, what the files say, until a shipper has written it anew."""
         if not (self.archive / NAME).exists():
-            return Snapshot({}, ()), {}
-        ledger = Ledger(self.archive)
+            return self._read_files()
         try:
-            return (ledger.snapshot(), ledger.tally()) if ledger.is_made else (Snapshot({}, ()), {})
-        finally:
-            ledger.close()
+            ledger = Ledger(self.archive)
+            try:
+                return (ledger.snapshot(), ledger.tally()) if ledger.is_made else self._read_files()
+            finally:
+                ledger.close()
+        except StoreError as error:
+            if not is_damaged(error):
+                raise
+            return self._read_files()
+
+    def _read_files(self) -> tuple[Snapshot, dict[tuple[Table, str], int]]:
+        if not has_files(self.archive):
+            return Snapshot({}, ()), {}
+        found = read_archive(self.archive, "")
+        self.ledger_is_lost = True
+        return Snapshot(found.positions, found.files), dict(found.tally)
 
     def close(self) -> None:
         for reader in self.readers:
@@ -134,7 +149,7 @@ class ExchangeLog:
     """The exchanges of a spool folder and an archive folder. Needs DuckDB for what it reads from Parquet."""
 
     def __init__(self, spool: Path, archive: Path, *, memory: str = "512MB", threads: int = 2) -> None:
-        self._spool, self._archive = spool, archive
+        self.spool, self.archive = spool, archive
         self._memory, self._threads = memory, threads
 
     def recount(self, table: Table = "exchanges") -> Recount:
@@ -171,6 +186,21 @@ class ExchangeLog:
                 if selection.takes(row.exchange):
                     yield row if with_bodies else Logged(row.exchange)
 
+    def newest(self, selection: Selection = EVERYTHING, limit: int = 20) -> list[Logged]:
+        """The latest of them, newest first, without bodies."""
+        from segue.exchanges.columns import read_exchanges
+
+        with self.moment() as moment, self.connect() as base:
+            self.show_exchanges(base, moment, selection)
+            query = f"SELECT * FROM exchanges ORDER BY at_ns DESC, id DESC LIMIT {int(limit)}"  # noqa: S608 - a number
+            return [row for batch in base.sql(query).to_arrow_reader(ROWS) for row in read_exchanges(batch)]
+
+    def workflows(self) -> set[str]:
+        """The workflows that have exchanges here."""
+        with self.moment() as moment:
+            waiting = {row.exchange.workflow for row in moment.waiting(EXCHANGE) if isinstance(row, Logged)}
+            return waiting | {file.workflow for file in moment.files("exchanges")}
+
     def latency(self, selection: Selection = EVERYTHING) -> list[Latency]:
         """p50 and p99 per hour and slice, exact; the slice `""` is all of them."""
         with self.moment() as moment, self.connect() as base:
@@ -182,7 +212,7 @@ class ExchangeLog:
     @contextmanager
     def moment(self) -> Iterator[Moment]:
         """Everything asked within is answered of the same moment."""
-        with Moment(self._spool, self._archive) as moment:
+        with Moment(self.spool, self.archive) as moment:
             yield moment
 
     @contextmanager
@@ -194,7 +224,7 @@ class ExchangeLog:
             config={
                 "memory_limit": self._memory,
                 "threads": self._threads,
-                "temp_directory": str(self._archive / "scratch"),
+                "temp_directory": str(self.archive / "scratch"),
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
             }
@@ -207,16 +237,22 @@ class ExchangeLog:
         finally:
             base.close()
 
-    def show_exchanges(self, base: duckdb.DuckDBPyConnection, moment: Moment, selection: Selection) -> None:
-        """A view `exchanges` of all that the selection takes, without bodies."""
+    def condition(self, base: duckdb.DuckDBPyConnection, selection: Selection, prefix: str) -> str:
+        """A selection as a condition on the columns of `exchanges`; variables of that prefix hold its values."""
+        return _condition(base, selection, prefix)
+
+    def show_exchanges(
+        self, base: duckdb.DuckDBPyConnection, moment: Moment, selection: Selection, *, with_bodies: bool = False
+    ) -> None:
+        """A view `exchanges` of all that the selection takes."""
         from segue.exchanges.columns import EXCHANGES, exchange_columns
 
         files = [file for file in moment.files("exchanges") if selection.can_hold(file)]
         self.show_files(base, "archived", files, EXCHANGES)
         rows = (row for row in moment.waiting(EXCHANGE) if isinstance(row, Logged) and selection.takes(row.exchange))
-        self.fill(base, "waiting", EXCHANGES, (exchange_columns(part, with_bodies=False) for part in in_parts(rows)))
+        self.fill(base, "waiting", EXCHANGES, (exchange_columns(part, with_bodies=with_bodies) for part in in_parts(rows)))
         condition = _condition(base, selection)
-        light = "SELECT * EXCLUDE (request_body, response_body) FROM"
+        light = "SELECT * FROM" if with_bodies else "SELECT * EXCLUDE (request_body, response_body) FROM"
         shown = f"CREATE TEMP VIEW exchanges AS {light} archived WHERE {condition} UNION ALL BY NAME {light} waiting"
         base.execute(shown)
 
@@ -225,7 +261,7 @@ class ExchangeLog:
         self.fill(base, f"no_{name}", schema, ())
         nothing = f"SELECT * FROM no_{name}"  # noqa: S608 - our own names
         if files:
-            paths = ", ".join("'" + str(self._archive / file.path).replace("'", "''") + "'" for file in files)
+            paths = ", ".join("'" + str(self.archive / file.path).replace("'", "''") + "'" for file in files)
             read = f"SELECT * FROM read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"  # noqa: S608
             nothing = f"{read} UNION ALL BY NAME {nothing}"
         base.execute(f"CREATE TEMP VIEW {name} AS {nothing}")
@@ -252,10 +288,10 @@ def in_parts(rows: Iterable[Any], size: int = 5_000) -> Iterator[list[Any]]:
         yield part
 
 
-def _condition(base: duckdb.DuckDBPyConnection, selection: Selection) -> str:
-    condition, values = selection.condition()
+def _condition(base: duckdb.DuckDBPyConnection, selection: Selection, prefix: str = "v") -> str:
+    condition, values = selection.condition(prefix)
     for number, value in enumerate(values):
-        base.execute(f"SET VARIABLE v{number} = ?", [value])
+        base.execute(f"SET VARIABLE {prefix}{number} = ?", [value])
     return condition
 
 

@@ -16,7 +16,8 @@ from segue.exchanges.frame import HEAD_SIZE, Frame, Stop, needed_bytes, read_fra
 from segue.exchanges.segment import MAGIC, START, SegmentName, is_held, list_segments
 
 CHUNK = 64 * 1024
-LARGEST_CHUNK = 4 << 20
+LARGEST_CHUNK = 256 * 1024
+"""Read into one buffer that stays: fresh memory for each piece costs more than reading it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class SegmentReader:
         self.path = path
         self.name = name
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._buffer = memoryview(b"")
         self.ending: Ending | None = None
 
     def close(self) -> None:
@@ -54,7 +56,7 @@ class SegmentReader:
     def frames(self, position: int = 0, *, limit: int | None = None) -> Iterator[Frame]:
         """Frames from `position` on, until the end or until `limit` bytes are passed; then `ending` says how it ended.
 
-        A frame's views are good until the next frame is asked for, or as long as they are held.
+        A frame's views are good until the next frame is asked for.
         """
         self.ending = None
         held = is_held(self._descriptor)  # asked first: whatever a dead writer published is there to be read
@@ -71,21 +73,28 @@ class SegmentReader:
                     self.ending = Ending(at, False)
                     return
                 continue
-            fresh = self._read(at, size) if found == "short" else b""
-            if len(fresh) <= len(buffer) - (at - base):
+            if found != "short":
                 break
-            buffer, base, size = memoryview(fresh), at, min(size * 4, LARGEST_CHUNK)
+            known = len(buffer) - (at - base)
+            buffer, base, size = self._read(at, size), at, min(size * 4, LARGEST_CHUNK)
+            if len(buffer) <= known:
+                break
         left = any(buffer[at - base :]) if found == "short" else found == "torn"
         self.ending = Ending(at, not held, at if left and not held else None)
 
-    def _read(self, at: int, size: int) -> bytes:
+    def _read(self, at: int, size: int) -> memoryview:
         """From `at` on: `size` bytes, or the whole frame that begins there, or what there is."""
-        data = os.pread(self._descriptor, size, at)
+        data = self._fill(at, size)
         if len(data) >= HEAD_SIZE:
-            needed = needed_bytes(memoryview(data))
+            needed = needed_bytes(data)
             if len(data) < needed <= os.fstat(self._descriptor).st_size - at:
-                return os.pread(self._descriptor, needed, at)
+                return self._fill(at, needed)
         return data
+
+    def _fill(self, at: int, size: int) -> memoryview:
+        if len(self._buffer) < size:
+            self._buffer = memoryview(bytearray(size))
+        return self._buffer[: os.preadv(self._descriptor, [self._buffer[:size]], at)].toreadonly()
 
 
 def open_segments(folder: Path) -> list[SegmentReader]:

@@ -45,7 +45,7 @@ class ServedExchange(msgspec.Struct, frozen=True, array_like=True, gc=False):
     identifier that a served exchange and its shadow share. `probabilities`: what this exchange was drawn for, and how likely
     that was. A score that was tried and could not be given is `None`. `tags` mark traffic that is no evidence (`probe`,
     `eval`). Words of the model (`finish_reason`, `failure`) are plain text here: an older reader must be able to carry newer
-    ones.
+    ones. `traceparent` is the client's trace (W3C), where the gateway makes spans.
     """
 
     id: str
@@ -80,9 +80,10 @@ class ServedExchange(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tags: tuple[str, ...] = ()
     request: BodyNote = ABSENT
     response: BodyNote = ABSENT
+    traceparent: str | None = None
 
 
-class Logged(msgspec.Struct, frozen=True):
+class Logged(msgspec.Struct, frozen=True, gc=False):
     """An exchange as it is read back, with as much of its bodies as was kept. `kept_share` is the share of such exchanges
     that the log keeps: one kept in a hundred stands for a hundred."""
 

@@ -13,6 +13,7 @@ import mmap
 import os
 import re
 import struct
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +23,14 @@ START = 64
 """Where the first frame stands."""
 HEADER = struct.Struct("<8sQ")
 MAGIC = b"SgSpool1"
+MS_SYNC = 4
 POPULATE_WRITE = 23
 """`MADV_POPULATE_WRITE` (Linux 5.14): maps pages for writing beforehand. Python has no name for it."""
 PIECE = 256 * 1024
 
 _name = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([0-9]{8})\.spool")
 _libc = ctypes.CDLL(None, use_errno=True)
+_msync = _libc.msync if sys.platform == "linux" else None
 
 Allocate = Callable[[int, int], None]
 """Make sure that a file (descriptor) has this many bytes on disk, or raise `OSError`."""
@@ -111,10 +114,20 @@ class Segment:
         return True
 
     def sync(self) -> None:
-        """Have the kernel write what stands so far. Not `mmap.flush`, which stops all threads until the disk is done."""
+        """Have the kernel write what stands so far. Not `mmap.flush`, which stops all threads until the disk is done.
+
+        Only what stands: of a page that was written out, the next write to it has to ask the kernel anew, which takes longer
+        than all else, and `populate` has been there for that.
+        """
         position = self.position
         if position > self.synced:
-            sync_descriptor(self.descriptor)
+            if _msync is None:
+                sync_descriptor(self.descriptor)
+            else:
+                start = self.synced & -mmap.PAGESIZE
+                where, size = ctypes.c_void_p(self._address + start), ctypes.c_size_t(position - start)
+                if _msync(where, size, MS_SYNC) != 0:
+                    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(self.path))
             self.synced = position
 
     def finish(self) -> None:

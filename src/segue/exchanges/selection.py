@@ -12,7 +12,8 @@ from segue.exchanges.record import ServedExchange
 
 @dataclass(frozen=True)
 class Selection:
-    """All that is given must hold. Times: from `since_ns` on, before `until_ns`. `without_tags`: none of these."""
+    """All that is given must hold. Times: from `since_ns` on, before `until_ns`. `without_tags`: none of these. `below`: scores
+    that are known and lower than these."""
 
     id: str | None = None
     workflow: str | None = None
@@ -24,6 +25,7 @@ class Selection:
     until_ns: int | None = None
     slices: Mapping[str, str] = field(default_factory=dict)
     without_tags: tuple[str, ...] = ()
+    below: Mapping[str, float] = field(default_factory=dict)
 
     def takes(self, exchange: ServedExchange) -> bool:
         """Whether this exchange is one of them."""
@@ -33,6 +35,7 @@ class Selection:
             and (self.until_ns is None or exchange.at_ns < self.until_ns)
             and all(exchange.slices.get(name) == value for name, value in self.slices.items())
             and not any(tag in exchange.tags for tag in self.without_tags)
+            and all(_is_below(exchange.scores.get(name), bound) for name, bound in self.below.items())
         )
 
     def can_hold(self, file: ArchiveFile) -> bool:
@@ -44,14 +47,14 @@ class Selection:
             and (self.until_ns is None or file.first_ns < self.until_ns)
         )
 
-    def condition(self) -> tuple[str, list[Any]]:
+    def condition(self, prefix: str = "v") -> tuple[str, list[Any]]:
         """The same as SQL, and the values of its variables `v0`, `v1` … (a view takes no other parameters)."""
         parts: list[str] = ["true"]
         values: list[Any] = []
 
         def variable(value: Any) -> str:
             values.append(value)
-            return f"getvariable('v{len(values) - 1}')"
+            return f"getvariable('{prefix}{len(values) - 1}')"
 
         for name, value in self._equal():
             parts.append(f'"{name}" = {variable(value)}')
@@ -60,6 +63,8 @@ class Selection:
                 parts.append(f"at_ns {sign} {variable(bound)}")
         for name, value in self.slices.items():
             parts.append(f"coalesce(slices[{variable(name)}] = {variable(value)}, false)")
+        for name, most in self.below.items():
+            parts.append(f"coalesce(scores[{variable(name)}] < {variable(most)}, false)")
         if self.without_tags:
             parts.append(f"NOT coalesce(list_has_any(tags, {variable(list(self.without_tags))}), false)")
         return " AND ".join(parts), values
@@ -67,3 +72,7 @@ class Selection:
     def _equal(self) -> list[tuple[str, str]]:
         names = ("id", "workflow", "environment", "arm", "bundle", "pair")
         return [(name, value) for name in names if (value := getattr(self, name)) is not None]
+
+
+def _is_below(value: float | None, bound: float) -> bool:
+    return value is not None and value < bound

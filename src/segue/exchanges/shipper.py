@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal
@@ -20,8 +22,11 @@ from segue.errors import ConflictError, StoreError
 from segue.exchanges.batch import Batch, Enrich, Partition, take_batch
 from segue.exchanges.compaction import Merge, expired_files, plan_merges
 from segue.exchanges.keeping import KeepingRules
-from segue.exchanges.ledger import ArchiveFile, Change, Ledger, Position
+from segue.exchanges.ledger import NAME, ArchiveFile, Change, Ledger, Position, Table, is_damaged
+from segue.exchanges.provenance import Provenance, join_ranges
 from segue.exchanges.reading import open_segments
+from segue.exchanges.rebuilding import TABLES, Rebuilt, has_files, is_behind, read_archive
+from segue.exchanges.segment import list_segments
 
 MIB = 1 << 20
 Point = Literal["read", "written", "renamed", "committed", "deleted", "merged", "merge_committed", "swept"]
@@ -32,14 +37,18 @@ Point = Literal["read", "written", "renamed", "committed", "deleted", "merged", 
 class ShipSettings:
     """`batch_bytes` bounds memory. Files of `file_bytes` and more are left as they are: under load a batch fills one, and to
     merge it would cost as much as to ship it. A file that no longer counts stays `grace_ns` for readers that have it in hand.
+    Rules that may change are given as a function; it is asked in each step.
     """
 
-    rules: KeepingRules = field(default_factory=KeepingRules)
+    rules: KeepingRules | Callable[[], KeepingRules] = field(default_factory=KeepingRules)
     enrich: Enrich | None = None
     batch_bytes: int = 16 * MIB
     file_bytes: int = 4 * MIB
     fan_in: int = 8
     grace_ns: int = 600 * 1_000_000_000
+
+    def rules_now(self) -> KeepingRules:
+        return self.rules() if callable(self.rules) else self.rules
 
 
 @dataclass(frozen=True)
@@ -77,20 +86,82 @@ class Shipper:
         except BlockingIOError:
             os.close(self._lock)
             raise ConflictError(f"Another shipper works on {archive}.", fix="One is enough; end the other one first.") from None
-        self._ledger = Ledger(archive, writes=True)
-        self._remove_strays()
+        try:
+            self._ledger, self.rebuilt = self._open_ledger()
+            self._remove_strays()
+        except BaseException:
+            os.close(self._lock)
+            raise
 
     def close(self) -> None:
         self._ledger.close()
         os.close(self._lock)
 
+    def _open_ledger(self) -> tuple[Ledger, Rebuilt | None]:
+        """The ledger; worked out anew from the files, if it is gone, damaged or older than they are."""
+        if not has_files(self._archive):
+            why = None if self._is_whole(makes=True) else "was damaged"
+        elif not (self._archive / NAME).exists():
+            why = "was gone"
+        elif not self._is_whole(makes=False):
+            why = "was damaged"
+        else:
+            why = "was older than its files" if self._is_behind() else None
+        found = None if why is None else self._rebuild(why)
+        return Ledger(self._archive, writes=True), found
+
+    def _is_whole(self, *, makes: bool) -> bool:
+        try:
+            with closing(Ledger(self._archive, writes=True, makes=makes)) as ledger:
+                ledger.check()
+        except StoreError as error:
+            if not is_damaged(error):
+                raise
+            return False
+        return True
+
+    def _is_behind(self) -> bool:
+        with closing(Ledger(self._archive)) as ledger:
+            return is_behind(self._archive, ledger.snapshot(), self._uncounted(ledger), self._in_spool())
+
+    def _rebuild(self, why: str) -> Rebuilt:
+        found, now = read_archive(self._archive, why), self._clock()
+        self._put_aside([NAME, *(f"{NAME}{end}" for end in ("-journal", "-wal", "-shm")), *found.unreadable])
+        gone = found.positions.keys() - self._in_spool()
+        positions = [replace(one, done_ns=now) if name in gone else one for name, one in found.positions.items()]
+        with closing(Ledger(self._archive, writes=True)) as ledger:
+            ledger.commit(Change(positions, found.files, found.covered, now, found.tally))
+        return found
+
+    def _in_spool(self) -> set[str]:
+        return {str(name) for name in list_segments(self._spool)}
+
+    def _put_aside(self, names: Iterable[str]) -> None:
+        """Files that cannot be read: kept for whoever wants to look at them."""
+        folder = self._archive / "unreadable"
+        for name in names:
+            path = self._archive / name
+            if path.exists():
+                folder.mkdir(exist_ok=True)
+                path.rename(folder / f"{self._clock()}-{path.name}")
+
     def step(self) -> Shipped:
         """Ship one batch. `OSError`, `StoreError`: nothing was lost, try again later."""
+        try:
+            return self._step()
+        except StoreError as error:
+            if is_damaged(error):
+                self._ledger.close()
+                self._ledger, self.rebuilt = self._open_ledger()
+            raise
+
+    def _step(self) -> Shipped:
         settings, now = self._settings, self._clock()
-        known = self._ledger.snapshot().positions
+        known = self._ledger.positions()
         readers = open_segments(self._spool)
         try:
-            batch = take_batch(readers, known, settings.rules, limit=settings.batch_bytes, now_ns=now, enrich=settings.enrich)
+            rules, limit = settings.rules_now(), settings.batch_bytes
+            batch = take_batch(readers, known, rules, limit=limit, now_ns=now, enrich=settings.enrich)
         finally:
             for reader in readers:
                 reader.close()
@@ -115,7 +186,7 @@ class Shipper:
         """Delete what is too old, merge small files, sweep away what no longer counts."""
         settings, now = self._settings, self._clock()
         files = self._ledger.snapshot().files
-        expired = expired_files(files, settings.rules, now)
+        expired = expired_files(files, settings.rules_now(), now)
         if expired:
             counts: dict[Any, int] = {}
             for file in expired:
@@ -137,13 +208,14 @@ class Shipper:
         from segue.exchanges.parquet import write_rows
 
         stem = name_of(batch.ranges)
+        source = Provenance(join_ranges(batch.ranges), Counter(self._ledger.tally()) + batch.tally)
         renames: list[tuple[Path, Path]] = []
         files: list[ArchiveFile] = []
         for partition, rows in sorted(batch.rows.items()):
             path = folder_of(partition) / f"{stem}.parquet"
             under = self._archive / path.with_suffix(".tmp")
             under.parent.mkdir(parents=True, exist_ok=True)
-            files.append(write_rows(under, path, partition, rows, batch.ranges))
+            files.append(write_rows(under, path, partition, rows, source))
             sync_path(under)
             renames.append((under, self._archive / path))
         self._reached("written")
@@ -156,12 +228,13 @@ class Shipper:
 
         path = folder_of(merge.partition) / f"{name_of([(one.path, 0, one.n_rows) for one in merge.files])}.parquet"
         under = self._archive / path.with_suffix(".tmp")
-        file, repeated = merge_files(self._archive, merge, under, path)
+        file, repeated, conflicting = merge_files(self._archive, merge, under, path, self._ledger.tally())
         sync_path(under)
         self._rename([(under, self._archive / path)])
         self._reached("merged")
         removed = [one.path for one in merge.files]
-        self._ledger.commit(Change((), [file], removed, now, {(file.table, "repeated"): repeated}))
+        tally: dict[tuple[Table, str], int] = {(file.table, "repeated"): repeated, (file.table, "conflicting"): conflicting}
+        self._ledger.commit(Change((), [file], removed, now, tally))
         self._reached("merge_committed")
 
     def _write_bytes(self, path: Path, content: bytes) -> None:
@@ -198,11 +271,14 @@ class Shipper:
 
     def _remove_strays(self) -> None:
         """What an earlier shipper wrote and did not come to commit."""
-        counting = {file.path for file in self._ledger.snapshot().files} | set(self._ledger.dropped())
-        for table in ("exchanges", "outcomes"):
-            for path in (self._archive / table).rglob("*"):
-                if path.is_file() and path.relative_to(self._archive).as_posix() not in counting:
-                    path.unlink()
+        for path in self._uncounted(self._ledger):
+            (self._archive / path).unlink()
+
+    def _uncounted(self, ledger: Ledger) -> list[str]:
+        """Files that the ledger does not know."""
+        counting = {file.path for file in ledger.snapshot().files} | set(ledger.dropped())
+        paths = [path for table in TABLES for path in (self._archive / table).rglob("*") if path.is_file()]
+        return [name for path in paths if (name := path.relative_to(self._archive).as_posix()) not in counting]
 
 
 def is_forgettable(position: Position, before_ns: int) -> bool:

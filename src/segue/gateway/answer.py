@@ -11,12 +11,15 @@ import msgspec
 
 from segue.gateway.edge import Edge, StreamWatch
 from segue.gateway.http import Call, Failure, ResponseHead
+from segue.gateway.marked import Marking
 from segue.gateway.translated import TranslatedStream, Translation, translate_answer
+from segue.gateway.unasked import Unasked
 from segue.model import Failure as ProviderFailure
+from segue.wire.errors import describe_error, error_from_json, is_too_long, read_error_body
 from segue.wire.neutral.client_error import ClientError, ErrorKind
 
-LONGEST_HELD = 1 << 20
-"""Bytes of a stream that are held back while nothing in them means anything."""
+LONGEST_HELD = 8 << 20
+"""Bytes of a stream that are held back while nothing in them means anything, or while a line of it does not end."""
 LONGEST_KEPT = 16 << 20
 """Bytes of a stream that are kept for the record; what comes after them passes and is counted."""
 LONGEST_ANSWER = 64 << 20
@@ -28,7 +31,7 @@ _SLOW = frozenset(("connect_timeout", "first_byte_timeout", "stalled", "too_long
 _JSON = ResponseHead(200, [(b"content-type", b"application/json")], None)
 _STREAM = ResponseHead(200, [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")], None)
 
-_check = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode = msgspec.json.Decoder().decode
 
 
 class Teller(Protocol):
@@ -57,12 +60,13 @@ class Teller(Protocol):
 
 
 class PassingStream:
-    """A stream that passes as it is, looked at."""
+    """A stream that passes as it is, looked at. Bytes after its end or its failure do not pass."""
 
-    __slots__ = ("_edge", "_watch", "failure")
+    __slots__ = ("_edge", "_marking", "_watch", "failure")
 
-    def __init__(self, edge: Edge) -> None:
+    def __init__(self, edge: Edge, marking: Marking | Unasked | None = None) -> None:
         self._edge = edge
+        self._marking = marking
         self._watch = StreamWatch(edge)
         self.failure: ProviderFailure | None = None
 
@@ -76,16 +80,27 @@ class PassingStream:
         """Whether it says itself that it is whole."""
         return self._watch.ended
 
-    def feed(self, chunk: bytes, *, is_last: bool = False) -> bytes:  # noqa: ARG002  the shape of a translated stream
-        """The same bytes."""
-        self._watch.feed(chunk)
-        if self._watch.failed:
-            self.failure = ProviderFailure("bad_reply")
-        return chunk
+    @property
+    def closed(self) -> bool:
+        """Whether it says that nothing follows."""
+        return self._watch.closed
+
+    def feed(self, chunk: bytes, *, is_last: bool = False) -> bytes:
+        """The same bytes, line by line."""
+        watch = self._watch
+        passing = watch.feed(chunk, is_last=is_last)
+        if watch.failed and self.failure is None:
+            told = _decode(watch.failing) if watch.failing else None
+            self.failure = describe_error(200, error_from_json(told)) if told else ProviderFailure("bad_reply")
+        return passing if self._marking is None else self._marking.mark_lines(passing)
+
+    def end(self) -> bytes:
+        """What its last event still needs."""
+        return self._watch.gap()
 
     def error(self, error: ClientError) -> bytes:
         """The last frames of a stream that is not whole."""
-        return self._edge.error_frame(error)
+        return self._watch.gap() + self._edge.error_frame(error)
 
 
 class Answer:
@@ -97,23 +112,35 @@ class Answer:
         "_held",
         "_is_over",
         "_is_passing",
+        "_marking",
         "_parts",
+        "_quiet",
         "_size",
         "_stream",
         "_teller",
         "_translation",
+        "_wants_stream",
         "call",
     )
 
-    def __init__(self, teller: Teller, edge: Edge, translation: Translation | None) -> None:
+    def __init__(
+        self,
+        teller: Teller,
+        edge: Edge,
+        translation: Translation | Marking | Unasked | None,
+        *,
+        wants_stream: bool | None = None,
+    ) -> None:
         self._teller = teller
         self._edge = edge
-        self._translation = translation
+        self._marking = None if isinstance(translation, Translation) else translation
+        self._translation = translation if isinstance(translation, Translation) else None
+        self._wants_stream = wants_stream
         self._head: ResponseHead | None = None
         self._stream: PassingStream | TranslatedStream | None = None
         self._parts: list[bytes] = []
         self._held: list[bytes] = []
-        self._size = 0
+        self._size = self._quiet = 0
         self._is_passing = self._is_over = False
         self.call: Call | None = None
 
@@ -127,16 +154,24 @@ class Answer:
         """The head of a stream that has said that it is whole, and was passed on; `None` as long as it has not."""
         return self._shown_head() if self._is_passing and self._stream is not None and self._stream.ended else None
 
+    @property
+    def is_silent(self) -> bool:
+        """Nothing that means something has come yet."""
+        return not self._is_passing
+
     def so_far(self) -> bytes:
         """What has come of it."""
         return b"".join(self._parts)
 
     def on_head(self, head: ResponseHead) -> None:
-        """Whether it is a stream says its type."""
+        """Whether it is a stream says its type. One that nobody asked for is no answer, and will not read as one."""
         self._head = head
         kind = head.header(b"content-type") or b""
-        if head.status < 300 and kind.lower().startswith(b"text/event-stream"):
-            self._stream = PassingStream(self._edge) if self._translation is None else TranslatedStream(self._translation)
+        if head.status < 300 and self._wants_stream is not False and kind.lower().startswith(b"text/event-stream"):
+            self._stream = self._open_stream()
+
+    def _open_stream(self) -> PassingStream | TranslatedStream:
+        return PassingStream(self._edge, self._marking) if self._translation is None else TranslatedStream(self._translation)
 
     def on_body(self, chunk: bytes, is_last: bool) -> None:
         """The next part of it."""
@@ -161,7 +196,7 @@ class Answer:
         if not self._is_passing:
             self._teller.failed(failure.kind.value, error)
         elif self._stream is not None and self._stream.ended:
-            self._teller.stream_ends(self._shown_head(), b"", self.so_far())
+            self._teller.stream_ends(self._shown_head(), self._stream.end(), self.so_far())
         else:
             self._break(failure.kind.value, error)
 
@@ -170,13 +205,16 @@ class Answer:
         assert head is not None, "a head came before"
         if head.status in CLIENTS_FAULT:
             if self._translation is not None:
-                told = f"The provider refused the request (status {head.status})."
-                body = self._edge.error_body(ClientError("invalid_request", told, code="refused_request"))
+                body = self._edge.error_body(_refusal(head.status, body))
                 head = ResponseHead(head.status, _JSON.headers, None)
             self._teller.refused(head, body)
         elif head.status >= 300:
             kind = _BY_STATUS.get(head.status, "server")
-            self._teller.failed(f"status {head.status}", ClientError(kind, f"The provider failed with status {head.status}."))
+            told = f"The provider failed with status {head.status}."
+            self._teller.failed(f"status {head.status}", ClientError(kind, told, retry_after=head.header(b"retry-after")))
+        elif self._wants_stream:
+            told = "The provider sent no stream, which it was asked for."
+            self._teller.failed("no stream", ClientError("server", told, code="bad_reply"))
         elif self._translation is None:
             self._check(head, body)
         else:
@@ -188,38 +226,47 @@ class Answer:
 
     def _check(self, head: ResponseHead, body: bytes) -> None:
         try:
-            _check(body)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            error = ClientError("server", "The provider's answer was no JSON object.", code="bad_reply")
+            self._edge.check_answer(body)
+            if not body.isascii():
+                body.decode()
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            error = ClientError("server", "The provider's answer was none.", code="bad_reply")
             self._teller.failed("bad_reply", error)
         else:
-            self._teller.answered(head, body, body)
+            shown = body if self._marking is None else self._marking.mark_body(body)
+            self._teller.answered(_as_json(head), shown, body)
 
     def _pass_on(self, chunk: bytes, stream: PassingStream | TranslatedStream, is_last: bool) -> None:
         frames = stream.feed(chunk, is_last=is_last)
+        self._quiet = 0 if frames else self._quiet + len(chunk)
         if not self._is_passing:
             self._held.append(frames)
             if not stream.begun:
-                if stream.failure is not None or is_last:
-                    self._give_up("stream without an answer", "The provider's stream ended without an answer.")
-                    return
-                if self._size < LONGEST_HELD:
-                    return
+                if stream.failure is not None or stream.closed or is_last or self._size > LONGEST_HELD:
+                    self._give_up("stream without an answer", "The provider's stream held no answer.")
+                return
             self._is_passing = True
             held, self._held = b"".join(self._held), []
             frames = b""
             self._go(self._teller.stream_begins(self._shown_head(), held))
-        if stream.failure is not None and not stream.ended and isinstance(stream, TranslatedStream):
+        if stream.failure is not None and not stream.ended:
             self._teller.stream_goes_on(frames)
             self._break("bad_reply", ClientError.from_failure(stream.failure), cancel=not is_last)
-        elif is_last and stream.ended:
-            self._teller.stream_ends(self._shown_head(), frames, self.so_far())
+        elif stream.closed or (is_last and stream.ended):
+            # Nothing follows: whether the provider closes now is of no concern to the client.
+            self._is_over = True
+            self._teller.stream_ends(self._shown_head(), frames + stream.end(), self.so_far())
+            if not is_last and self.call is not None:
+                self.call.resume()
         elif is_last:
             self._teller.stream_goes_on(frames)
             error = ClientError("server", "The provider's stream ended before the answer did.", code="closed_early")
             self._break("closed_early", error)
         elif frames:
             self._go(self._teller.stream_goes_on(frames))
+        elif self._quiet > LONGEST_HELD:
+            told = "The provider's stream says nothing in very many words."
+            self._break("too long", ClientError("server", told, code="bad_reply"), cancel=True)
 
     def _shown_head(self) -> ResponseHead:
         assert self._head is not None, "a head came before"
@@ -243,3 +290,20 @@ class Answer:
     def _go(self, has_room: bool) -> None:
         if not has_room and self.call is not None:
             self.call.pause()
+
+
+def _as_json(head: ResponseHead) -> ResponseHead:
+    """A body that is JSON is called so: SDKs give their users a text otherwise."""
+    kind = head.header(b"content-type") or b""
+    if b"json" in kind.lower():
+        return head
+    fields = [pair for pair in head.headers if pair[0] != b"content-type"]
+    return ResponseHead(head.status, [*fields, (b"content-type", b"application/json")], head.length)
+
+
+def _refusal(status: int, body: bytes) -> ClientError:
+    """The provider's word on a wrong request, in whatever dialect it said so: programs know the code, people the sentence."""
+    said = read_error_body(body)
+    told = f"The provider refused the request (status {status})"
+    code = "context_length_exceeded" if is_too_long(said) else said.code or "refused_request"
+    return ClientError("invalid_request", f"{told}: {said.message}" if said.message else f"{told}.", code=code)

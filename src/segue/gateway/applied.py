@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -38,8 +39,16 @@ CONVERSATION: Mapping[Dialect, frozenset[str]] = {
 BROUGHT_ANYWAY: Mapping[Dialect, frozenset[str]] = {"anthropic_messages": frozenset({"max_tokens"})}
 """Fields that a dialect's clients cannot leave out. The bundle's value holds."""
 
-CODEC_OF: Mapping[str, Dialect] = {"openai": "openai_chat", "anthropic": "anthropic_messages"}
-"""The dialect that a type of provider speaks."""
+CODEC_OF: Mapping[str, Dialect] = {
+    "openai": "openai_chat",
+    "openai_responses": "openai_responses",
+    "anthropic": "anthropic_messages",
+}
+"""The dialect of a provider, by the name that its entry gives it (`dialect`)."""
+TURNS: Mapping[Dialect, str] = {"openai_chat": "messages", "openai_responses": "input", "anthropic_messages": "messages"}
+"""The field that holds the conversation."""
+_TEXT_PARTS: Mapping[Dialect, str] = {"openai_chat": "text", "openai_responses": "input_text", "anthropic_messages": "text"}
+"""What a part of a user's message that is text is called."""
 
 _encode = msgspec.json.Encoder().encode
 _decode_fields = msgspec.json.Decoder(dict[str, Raw])
@@ -70,6 +79,8 @@ class AppliedBundle:
     refuses_others: bool
     variables: frozenset[str]
     system: bytes | None
+    asks_usage: bool = False
+    """Its streams tell tokens only if they are asked for, and may be."""
 
     @classmethod
     def of(cls, bundle: Bundle, dialect: str, profile: WireProfile, serving: Serving) -> AppliedBundle:
@@ -86,7 +97,7 @@ class AppliedBundle:
             response_schema=schema if parameters.structured_output and isinstance(schema, dict) else None,
         )
         wire = DIALECTS[dialect].encode(request, profile=profile, stream=False)
-        owned = {name: Raw(_encode(value)) for name, value in wire.body.items() if name != "messages"}
+        owned = {name: Raw(_encode(value)) for name, value in wire.body.items() if name != TURNS[CODEC_OF[dialect]]}
         variables = frozenset(prompt_variables(prompt.system) | prompt_variables(prompt.template))
         system = None
         if prompt.system and not prompt_variables(prompt.system):
@@ -101,20 +112,23 @@ class AppliedBundle:
             refuses_others=serving.otherwise == "refuse",
             variables=variables,
             system=system,
+            asks_usage=dialect == "openai" and profile.stream_usage,
         )
 
-    @property
-    def may_think(self) -> bool:
-        """Whether its answers may hold reasoning that has to be shown to it again."""
-        return self.dialect == "anthropic" and ("thinking" in self.owned or "output_config" in self.owned)
+    def has_thinking_budget(self, fields: Fields) -> bool:
+        """Whether thinking is asked for in the way that refuses to go on after calls without the thinking before them."""
+        given = self.owned.get("thinking") or fields.get("thinking") if self.dialect == "anthropic" else None
+        thinking = None if given is None else _decode_any.decode(given)
+        return isinstance(thinking, dict) and thinking.get("type") == "enabled"
 
     def allow(self, fields: Fields, client: Dialect) -> Fields:
         """The fields that the application may bring. Raises `InputError` naming the others, unless they are to be ignored."""
-        mine = CONVERSATION[client] | BROUGHT_ANYWAY.get(client, frozenset()) | self.may_set
-        others = fields.keys() - mine
-        if others and self.refuses_others:
-            raise _refused([_other(name) for name in sorted(others)])
-        return {name: value for name, value in fields.items() if name in mine} if others else fields
+        mine = _allowed(client, self.may_set)
+        if mine.issuperset(fields):
+            return fields
+        if self.refuses_others:
+            raise _refused([_other(name) for name in sorted(fields.keys() - mine)])
+        return {name: value for name, value in fields.items() if name in mine}
 
     def apply(self, fields: Fields) -> bytes:
         """The body for the upstream, of a request in its own dialect. Raises `InputError` with every fault of the request."""
@@ -125,34 +139,35 @@ class AppliedBundle:
 
         `changed` are fields it would set otherwise. Raises `InputError`, by field and never by content.
         """
-        whole: dict[str, Raw] = {name: value for name, value in fields.items() if name != OWN_FIELD}
-        whole.update(self.owned)
+        whole: dict[str, Raw] = {**fields, **self.owned}
+        whole.pop(OWN_FIELD, None)
         if changed:
             whole.update(changed)
-        messages = fields.get("messages")
-        if messages is None or not bytes(messages).startswith(b"["):
-            raise _refused([_fault("messages is missing or no list.", "Send the conversation as messages.", "messages")])
+        codec = CODEC_OF[self.dialect]
+        messages = _turns(fields, TURNS[codec])
+        if codec == "openai_responses":
+            whole["include"] = _included(fields.get("include"), self.owned["include"])
         prompt = self.bundle.prompt
         system = self.system
         if self.variables:
-            values = self._values(fields)
+            values = self._values(fields, messages)
             if prompt.system and system is None:
                 system = _encode(substitute(prompt.system, values))
             if prompt.template:
-                messages = _place(messages, substitute(prompt.template, values))
+                messages = _place(messages, substitute(prompt.template, values), _TEXT_PARTS[codec])
         elif prompt.template:
-            messages = _place(messages, substitute(prompt.template, {}))
+            messages = _place(messages, substitute(prompt.template, {}), _TEXT_PARTS[codec])
         if system is not None:
             _SYSTEM[self.dialect](whole, messages, system)
         else:
-            whole["messages"] = messages
+            whole[TURNS[codec]] = messages
         return _encode(whole)
 
-    def _values(self, fields: Fields) -> Mapping[str, str]:
+    def _values(self, fields: Fields, messages: Raw) -> Mapping[str, str]:
         """The variables the bundle's texts ask for; a missing one is a fault, and nothing is guessed."""
         given = _own_variables(fields)
         if INPUT in self.variables and INPUT not in given:
-            text = _last_user_text(fields["messages"])
+            text = _last_user_text(messages)
             given = given if text is None else {**given, INPUT: text}
         missing = sorted(self.variables - given.keys())
         if missing:
@@ -169,6 +184,11 @@ class AppliedBundle:
         return given
 
 
+@lru_cache(maxsize=256)
+def _allowed(client: Dialect, may_set: frozenset[str]) -> frozenset[str]:
+    return CONVERSATION[client] | BROUGHT_ANYWAY.get(client, frozenset()) | may_set
+
+
 def _own_variables(fields: Fields) -> dict[str, str]:
     own = fields.get(OWN_FIELD)
     if own is None:
@@ -182,6 +202,24 @@ def _own_variables(fields: Fields) -> dict[str, str]:
     if unknown := sorted(read.keys() - {"variables"}):
         raise _refused([_fault(f"{OWN_FIELD} has no '{name}'.", "It takes: variables.", OWN_FIELD) for name in unknown])
     return read.get("variables", {})
+
+
+def _turns(fields: Fields, name: str) -> Raw:
+    """The conversation, as a list; Responses takes a text alone, too."""
+    turns = fields.get(name)
+    said = b"" if turns is None else bytes(turns)
+    if said.startswith(b"[") and turns is not None:
+        return turns
+    if name == "input" and said.startswith(b'"'):
+        return Raw(b'[{"role":"user","content":' + said + b"}]")
+    raise _refused([_fault(f"{name} is missing or no list.", f"Send the conversation as {name}.", name)])
+
+
+def _included(given: Raw | None, owned: Raw) -> Raw:
+    """What a Responses answer is to hold: what the client asks for, and what a conversation needs to go on."""
+    asked = None if given is None else _decode_any.decode(given)
+    wanted = _decode_any.decode(owned)
+    return Raw(_encode([*asked, *(one for one in wanted if one not in asked)] if isinstance(asked, list) else wanted))
 
 
 def _last_user(messages: list[Any]) -> int | None:
@@ -204,10 +242,10 @@ def _last_user_text(messages: Raw) -> str | None:
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else []
-    return "".join(str(part.get("text", "")) for part in parts if isinstance(part, dict) and part.get("type") == "text")
+    return "".join(str(part.get("text", "")) for part in parts if isinstance(part, dict) and part.get("type") in _TEXTS)
 
 
-def _place(messages: Raw, text: str) -> Raw:
+def _place(messages: Raw, text: str, part_type: str) -> Raw:
     """The last user message says `text` instead; whatever else it holds (images, files, results of tools) stays."""
     turns = _decode_any.decode(messages)
     at = _last_user(turns)
@@ -215,10 +253,8 @@ def _place(messages: Raw, text: str) -> Raw:
         return Raw(_encode([*turns, {"role": "user", "content": text}]))
     content = turns[at].get("content")
     if isinstance(content, list):
-        kept = [part for part in content if not (isinstance(part, dict) and part.get("type") == "text")]
-        turns[at] = (
-            {**turns[at], "content": [{"type": "text", "text": text}, *kept]} if kept else {**turns[at], "content": text}
-        )
+        kept = [part for part in content if not (isinstance(part, dict) and part.get("type") in _TEXTS)]
+        turns[at] = {**turns[at], "content": [{"type": part_type, "text": text}, *kept] if kept else text}
     else:
         turns[at] = {**turns[at], "content": text}
     return Raw(_encode(turns))
@@ -242,13 +278,31 @@ def _messages_system(whole: dict[str, Raw], messages: Raw, system: bytes) -> Non
     whole["messages"] = messages
 
 
+def _responses_system(whole: dict[str, Raw], messages: Raw, system: bytes) -> None:
+    """The same for a dialect whose instructions are a text, and nothing else."""
+    theirs = bytes(whole.get("instructions") or b"null").strip()
+    if theirs in (b"null", b'""'):
+        whole["instructions"] = Raw(system)
+    elif theirs.startswith(b'"'):
+        both = "\n\n".join((_decode_any.decode(system), _decode_any.decode(theirs)))
+        whole["instructions"] = Raw(_encode(both))
+    else:
+        raise _refused([_fault("instructions is no text.", "Send a text, or leave it out.", "instructions")])
+    whole["input"] = messages
+
+
 def _before(first: bytes, items: bytes) -> Raw:
     """A list with one more item in front."""
     rest = items[1:].lstrip()
-    return Raw(b"[" + first + (rest if rest == b"]" else b"," + rest))
+    return Raw(b"".join((b"[", first, b"" if rest == b"]" else b",", rest)))
 
 
-_SYSTEM: Mapping[str, Callable[[dict[str, Raw], Raw, bytes], None]] = {"openai": _chat_system, "anthropic": _messages_system}
+_TEXTS = tuple(_TEXT_PARTS.values())
+_SYSTEM: Mapping[str, Callable[[dict[str, Raw], Raw, bytes], None]] = {
+    "openai": _chat_system,
+    "openai_responses": _responses_system,
+    "anthropic": _messages_system,
+}
 
 
 def _other(name: str) -> Fault:

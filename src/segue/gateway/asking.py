@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 from segue.errors import Fault, InputError
+from segue.exchanges.outcome import Outcome
 from segue.exchanges.record import ServedExchange
-from segue.gateway.applied import Fields
+from segue.gateway.applied import CODEC_OF, Fields
 from segue.gateway.edge import Edge
+from segue.gateway.marked import Marking, prepare_own
 from segue.gateway.target import ServedWorkflow, Target
-from segue.gateway.translated import Translation, passes_as_it_is, translate_request
+from segue.gateway.translated import Translation, translate_request
+from segue.gateway.unasked import Unasked
 from segue.routing import Assigned
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(msgspec.Struct, frozen=True, gc=False):
     """One request of a client. Times in nanoseconds: `at_ns` is UTC since 1970, `began_ns` of a clock that never goes back."""
 
     id: str
@@ -29,8 +31,9 @@ class Asking:
     at_ns: int
     began_ns: int
     unit: str | None
-    attributes: dict[str, str]
+    attributes: Mapping[str, str]
     idempotency_key: bytes | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +41,12 @@ class Effects:
     """What serving does to the world. Times in nanoseconds; `keep` gives None where the log could not take it."""
 
     monotonic_ns: Callable[[], int]
-    keep: Callable[[ServedExchange, bytes, bytes], int | None]
+    keep: Callable[[ServedExchange | Outcome, bytes, bytes], int | None]
     breaker_moved: Callable[[Target], None]
 
 
-def prepare(asking: Asking, target: Target) -> tuple[bytes, Translation | None]:
-    """The body for a bundle, and what its answer needs if it has to be translated.
+def prepare(asking: Asking, target: Target) -> tuple[bytes, Translation | Marking | Unasked | None]:
+    """The body for a bundle, and what its answer needs to become the client's: to be translated, to be marked, or nothing.
 
     Raises `InputError` with every field that cannot be served, each with its remedy.
     """
@@ -54,10 +57,10 @@ def prepare(asking: Asking, target: Target) -> tuple[bytes, Translation | None]:
         raise InputError.from_faults([fault], subject="the request") from error
 
 
-def _prepared(asking: Asking, target: Target) -> tuple[bytes, Translation | None]:
+def _prepared(asking: Asking, target: Target) -> tuple[bytes, Translation | Marking | Unasked | None]:
     applied = target.applied
-    if passes_as_it_is(asking.edge, applied, asking.body):
-        return applied.apply(asking.fields), None
+    if asking.edge.codec == CODEC_OF[applied.dialect]:
+        return prepare_own(applied, asking.fields, asking.body, target.origin)
     translation = translate_request(
         asking.edge,
         applied,

@@ -1,7 +1,8 @@
 """The breaker: a bundle that burns is cut off by the gateway itself, at once, without asking anybody.
 
 Pure: a value and a table of moves, time handed in. It counts calls, not users; whether the candidate is *worse* is for the
-evidence to say, whether it *answers* is for this.
+evidence to say, whether it *answers* is for this. A call carries the number of the spell it began in: how calls of an earlier
+spell end says nothing of this one.
 
     closed ──(failures ≥ share of the last calls, and at least so many)──► open
     open ────(rest_s later, for one call at a time)──► half open
@@ -30,7 +31,7 @@ class BreakerSettings:
 class Breaker:
     """Of one bundle in one process."""
 
-    __slots__ = ("_calls", "_failed", "_is_trying", "_rests_until", "settings", "state")
+    __slots__ = ("_calls", "_failed", "_is_trying", "_rests_until", "_spell", "settings", "state")
 
     def __init__(self, settings: BreakerSettings | None = None) -> None:
         self.settings = settings or BreakerSettings()
@@ -39,29 +40,34 @@ class Breaker:
         self._failed = 0
         self._rests_until = 0.0
         self._is_trying = False
+        self._spell = 0
 
-    def allows(self, now: float) -> bool:
-        """Whether a call may be made. Where one is let through to try, its outcome must be told."""
+    def admit(self, now: float) -> int | None:
+        """Whether a call may be made: the spell it belongs to, `None` for no. How it ended must be told with that."""
         if self.state == "closed":
-            return True
+            return self._spell
         if self.state == "open" and now >= self._rests_until:
             self.state, self._is_trying = "half open", False
         if self.state == "half open" and not self._is_trying:
             self._is_trying = True
-            return True
-        return False
+            self._spell += 1
+            return self._spell
+        return None
 
-    def abandon(self) -> None:
+    def abandon(self, spell: int) -> None:
         """A call that was let through ended without an outcome: the client went away."""
-        self._is_trying = False
+        if spell == self._spell:
+            self._is_trying = False
 
-    def tell(self, now: float, *, answered: bool) -> bool:
+    def tell(self, now: float, spell: int, *, answered: bool) -> bool:
         """How a call ended. True if this closes or opens it: somebody should hear of that."""
+        if spell != self._spell:
+            return False
         before = self.state
-        if self.state == "half open":
+        if before == "half open":
             self._is_trying = False
             self._move("closed" if answered else "open", now)
-        elif self.state == "closed":
+        elif before == "closed":
             self._note(now, answered)
             if not answered and self._burns():
                 self._move("open", now)
@@ -80,5 +86,6 @@ class Breaker:
 
     def _move(self, state: State, now: float) -> None:
         self.state, self._rests_until = state, now + self.settings.rest_s
+        self._spell += 1
         self._calls.clear()
         self._failed = 0

@@ -1,4 +1,8 @@
-"""Telling the gateways of this machine of a flip, and hearing from them when the last worker serves it."""
+"""Telling gateways of a flip, and hearing when the last worker of the last of them serves it.
+
+Those of this machine are asked over their sockets. All others hear of it from the store, or look there each second, and say
+in the store what they serve (`presence`). One that has been silent is named and not waited for: it may be gone, or cut off.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,25 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from segue.errors import StoreError
+from segue.model.route import RouteRevision
+from segue.store.gateways import GatewaySeen, GatewayStore
+
 FOLDER = "gateways"
 """Beside the store: one socket for each gateway that runs."""
+SILENT_S = 15.0
+"""A gateway says something every five seconds; silent for so long it is not waited for."""
+WITHIN_S = 20.0
+"""So long a gateway that lives may take to serve a flip."""
+LOOK_S = 0.02
 
 
 _LONGEST = 90
@@ -33,33 +47,117 @@ def socket_folder(state: Path) -> Path:
 
 @dataclass(frozen=True)
 class Confirmed:
-    """What one gateway said. `ms` from asking to its answer; `fault` where it did not, or where a worker refused."""
+    """What one gateway said. `ms` from asking to its answer; `fault` where it did not, or where a worker refused.
+
+    `name` is what it is called in the store, if it said so. `is_silent`: nothing was heard of it for long, so nobody waited.
+    """
 
     gateway: str
     ms: float
     revision: int | None
     workers: int
     fault: str | None
+    name: str | None = None
+    is_silent: bool = False
 
 
-def sync_gateways(folder: Path, workflow: str, environment: str, *, timeout_s: float = 12.0) -> list[Confirmed]:
-    """Ask all gateways of an environment at once to serve the routes as they are now; gives what each serves of this workflow.
+def confirm_flip(store: GatewayStore, folder: Path, flipped: RouteRevision) -> list[Confirmed]:
+    """Wait until every gateway that lives serves a flip, wherever it runs; gives what each of them said.
 
-    What is left of a gateway that was killed is cleared away.
+    A gateway of this machine that was killed is taken out of the store.
+    """
+    began = time.perf_counter()
+    route = flipped.route
+    gone: list[int] = []
+    here = sync_gateways(folder, route.workflow, route.environment, gone=gone)
+    host = socket.gethostname()
+    with suppress(StoreError):
+        for one in store.list_gateways(route.environment) if gone else ():
+            if one.said.host == host and one.said.pid in gone:
+                store.forget_gateway(one.said.name)
+    known = {one.name for one in here}
+    deaf = {int(one.gateway) for one in here if one.name is None and one.gateway.isdecimal()}
+
+    def look() -> Sequence[GatewaySeen]:
+        return [
+            one
+            for one in store.list_gateways(route.environment)
+            if one.said.name not in known and not (one.said.host == host and one.said.pid in deaf)
+        ]
+
+    def clock() -> float:
+        return time.perf_counter() - began
+
+    try:
+        return here + await_elsewhere(look, flipped, clock=clock, wait=lambda: time.sleep(LOOK_S))
+    except StoreError as error:
+        fault = f"It is in force, and what gateways elsewhere serve could not be read: {error.what}"
+        return [*here, Confirmed("elsewhere", clock() * 1e3, None, 0, fault)]
+
+
+def await_elsewhere(
+    look: Callable[[], Sequence[GatewaySeen]],
+    flipped: RouteRevision,
+    *,
+    clock: Callable[[], float],
+    wait: Callable[[], None],
+    within_s: float = WITHIN_S,
+) -> list[Confirmed]:
+    """Look until each of them serves the flip, refuses it, is silent, has ended, or has had its time."""
+    done: dict[str, Confirmed] = {}
+    while True:
+        left = False
+        seen = look()
+        for one in seen:
+            if one.said.name not in done:
+                found = _judged(one, flipped, clock() * 1e3, is_late=clock() >= within_s)
+                if found is None:
+                    left = True
+                else:
+                    done[one.said.name] = found
+        if not left:
+            return [done[name] for name in sorted(done)]
+        wait()
+
+
+def _judged(one: GatewaySeen, flipped: RouteRevision, ms: float, *, is_late: bool) -> Confirmed | None:
+    """What a gateway has said of a flip; `None` while it may still say something."""
+    said, workflow = one.said, flipped.route.workflow
+    serves = said.revisions.get(workflow)
+    found = Confirmed(said.name, ms, serves, said.workers, None, said.name)
+    if serves is not None and serves >= flipped.revision:
+        return found
+    if one.age_s > SILENT_S:
+        fault = f"It has said nothing for {one.age_s:.0f} s. It may be gone, or serve the route before without the store."
+        return replace(found, fault=fault, is_silent=True)
+    if said.read.get(workflow, 0) >= flipped.revision and workflow in said.refused:
+        return replace(found, fault=said.refused[workflow])
+    if is_late:
+        return replace(found, fault=f"It lives, and did not serve it within {WITHIN_S:.0f} s.")
+    return None
+
+
+def sync_gateways(
+    folder: Path, workflow: str, environment: str, *, timeout_s: float = 12.0, gone: list[int] | None = None
+) -> list[Confirmed]:
+    """Ask all gateways of an environment on this machine to serve the routes as they are now; gives what each serves.
+
+    What is left of a gateway that was killed is cleared away, and its process's number added to `gone`.
     """
     sockets = sorted(folder.glob("*.sock"))
     if not sockets:
         return []
+    left: list[int] = [] if gone is None else gone
     with ThreadPoolExecutor(len(sockets)) as pool:
-        found = pool.map(lambda path: _ask(path, workflow, environment, timeout_s), sockets)
+        found = pool.map(lambda path: _ask(path, workflow, environment, timeout_s, left), sockets)
         return [one for one in found if one is not None]
 
 
-def _ask(path: Path, workflow: str, environment: str, timeout_s: float) -> Confirmed | None:
+def _ask(path: Path, workflow: str, environment: str, timeout_s: float, gone: list[int]) -> Confirmed | None:
     began = time.perf_counter()
 
-    def told(revision: int | None, workers: int, fault: str | None) -> Confirmed:
-        return Confirmed(path.stem, (time.perf_counter() - began) * 1e3, revision, workers, fault)
+    def told(revision: int | None, workers: int, fault: str | None, name: str | None = None) -> Confirmed:
+        return Confirmed(path.stem, (time.perf_counter() - began) * 1e3, revision, workers, fault, name)
 
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
@@ -69,10 +167,14 @@ def _ask(path: Path, workflow: str, environment: str, timeout_s: float) -> Confi
             found = json.loads(b"".join(_received(line)))
     except ConnectionRefusedError:
         path.unlink(missing_ok=True)
+        if path.stem.isdecimal():
+            gone.append(int(path.stem))
         return None
     except (OSError, ValueError) as error:
         return told(None, 0, f"It does not answer ({type(error).__name__}).")
-    return told(*_summed(found, workflow)) if found.get("environment", environment) == environment else None
+    if found.get("environment", environment) != environment:
+        return None
+    return told(*_summed(found, workflow), found.get("name"))
 
 
 def _received(line: socket.socket) -> Iterator[bytes]:
@@ -84,6 +186,7 @@ def _summed(found: dict[str, Any], workflow: str) -> tuple[int | None, int, str 
     """The oldest revision any worker serves: only when all have the new one is a flip done."""
     workers = found.get("workers", [])
     serves = [one["revisions"].get(workflow) for one in workers]
-    fault = found.get("fault") or next((one["fault"] for one in workers if one["fault"]), None)
+    faults = (one["fault"] or one["refused"].get(workflow) for one in workers)
+    fault = found.get("fault") or next((fault for fault in faults if fault), None)
     known = [one for one in serves if one is not None]
     return (min(known) if len(known) == len(serves) and known else None), len(workers), fault

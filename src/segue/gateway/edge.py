@@ -1,9 +1,9 @@
-"""What the gateway knows of a client's dialect without translating it: its errors, and where a stream begins and ends to mean
-something.
+"""What the gateway knows of a client's dialect without translating it: its errors, what is an answer, and where a stream begins
+and ends to mean something.
 
 An answer in the client's own dialect passes as the bytes it is, so streams are looked at, not decoded: event by event up to
-the first that means something, then only for the mark of their end. Inside JSON texts quotes and line ends are escaped, so the
-marks looked for cannot be said by a model. Pure.
+the first that means something, then only where a line may tell the end or a failure. Inside JSON texts quotes and line ends
+are escaped, so the words looked for cannot be said by a model. Pure.
 """
 
 from __future__ import annotations
@@ -11,72 +11,172 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from segue.wire.dialects import CODECS
 from segue.wire.neutral.client_error import ClientError
 from segue.wire.neutral.conversation import Dialect
+from segue.wire.neutral.head import Head
 from segue.wire.sse import SseDecoder
 
 Sight = Literal["nothing", "meaning", "failure"]
+Sign = Literal["", "whole", "over", "failure"]
+"""What one `data` line tells: `whole` that the answer is, `over` that nothing follows either."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
-_TAIL = 96
-"""Bytes of a chunk that are looked at again with the next one: the longest mark, and some."""
+_BLANK = (b"\n\n", b"\n\r\n")
+
+
+class _Choice(msgspec.Struct):
+    message: dict[str, msgspec.Raw]
+
+
+class _ChatAnswer(msgspec.Struct):
+    choices: Annotated[list[_Choice], msgspec.Meta(min_length=1)]
+
+
+class _ResponsesAnswer(msgspec.Struct):
+    output: list[dict[str, msgspec.Raw]]
+
+
+class _MessagesAnswer(msgspec.Struct):
+    content: list[dict[str, msgspec.Raw]]
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
     """One client dialect. `sees` says of an event's JSON whether a client that has it has something of the answer.
 
-    A dialect that no provider here speaks is always translated, and needs no looking at.
+    `signs` says what a `data` line tells, and `may_tell`, quickly, whether one of some lines tells anything. `check_answer`
+    raises what msgspec raises where a body is no answer.
     """
 
     codec: Dialect
     path: str
     error_body: Callable[[ClientError], bytes]
     sees: Callable[[dict[str, Any]], Sight] = lambda _: "nothing"
-    end: re.Pattern[bytes] = re.compile(rb"(?!)")
+    signs: Callable[[bytes], Sign] = lambda _: ""
+    may_tell: Callable[[bytes], bool] = lambda _: False
+    check_answer: Callable[[bytes], object] = _decode
     error_frame: Callable[[ClientError], bytes] = lambda _: b""
 
 
 class StreamWatch:
-    """Looks at a stream as it passes. `begun`: something of the answer is there. `ended`: it says itself that it is whole."""
+    """Looks at a stream as it passes, and lets whole lines pass: half a frame before an error event would spoil that, too.
 
-    __slots__ = ("_edge", "_sse", "_tail", "begun", "ended", "failed")
+    `begun`: something of the answer is there. `ended`: it says itself that it is whole; `closed`: and that nothing follows.
+    `failed`: it says that it failed (`failing` is that event), or what came before its beginning is no stream.
+    """
+
+    __slots__ = ("_edge", "_passed", "_rest", "_sse", "begun", "closed", "ended", "failed", "failing")
 
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
-        self._sse: SseDecoder | None = SseDecoder()
-        self._tail = b""
-        self.begun = self.ended = self.failed = False
+        self._sse = SseDecoder()
+        self._rest: list[bytes] = []
+        self._passed = b""
+        self.begun = self.ended = self.closed = self.failed = False
+        self.failing = b""
 
-    def feed(self, chunk: bytes) -> None:
-        """The next bytes, in pieces of any size."""
-        if not self.ended:
-            seen = self._tail + chunk
-            self.ended = self._edge.end.search(seen) is not None
-            self._tail = seen[-_TAIL:]
-        if not self.begun and self._sse is not None:
-            for _, data in self._sse.feed(chunk):
-                self._look(data)
-                if self.begun or self.failed:
-                    self._sse = None
-                    break
+    def feed(self, chunk: bytes, *, is_last: bool = False) -> bytes:
+        """What of it passes: whole lines up to the end, or up to a failure. How the bytes are cut makes no difference."""
+        if self.closed or self.failed:
+            return b""
+        if self._rest:
+            self._rest.append(chunk)
+            if b"\n" not in chunk and not is_last:
+                return b""
+            chunk = b"".join(self._rest)
+            self._rest.clear()
+        rest = b""
+        if not chunk.endswith(b"\n"):
+            cut = chunk.rfind(b"\n") + 1
+            chunk, rest = chunk[:cut], chunk[cut:]
+        if chunk and (not self.begun or self._edge.may_tell(chunk)):
+            chunk = self._look(chunk)
+        if is_last:
+            chunk += self._last(rest)
+        elif rest:
+            self._rest.append(rest)
+        self._passed = chunk[-3:] if len(chunk) > 2 else (self._passed + chunk)[-3:]
+        return chunk
 
-    def _look(self, data: bytes) -> None:
-        if data == b"[DONE]":
-            return
-        try:
-            event = _decode(data)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            self.failed = True
-            return
-        sight = self._edge.sees(event) if isinstance(event, dict) else "failure"
-        self.begun, self.failed = sight == "meaning", sight == "failure"
+    def gap(self) -> bytes:
+        """What has to stand before another event: the blank line that the last one may lack."""
+        return b"" if self._passed.endswith(_BLANK) or not self._passed else b"\n"
+
+    def _last(self, rest: bytes) -> bytes:
+        """The line that the stream ended within: of use only where it says that all is whole."""
+        if self.closed or self.failed or not rest:
+            return b""
+        was_whole = self.ended
+        line = self._look(rest + b"\n")
+        return line if self.closed or self.ended > was_whole else b""
+
+    def _look(self, lines: bytes) -> bytes:
+        at = 0
+        for line in lines.splitlines(keepends=True):
+            if line.startswith(b"data:"):
+                data = line[5:].strip()
+                sign = self._edge.signs(data)
+                if sign == "failure" and self.begun:
+                    self.failed, self.ended, self.failing = True, False, data
+                    return lines[:at]
+                self.ended = self.ended or sign in ("whole", "over")
+                if sign == "over":
+                    self.closed = True
+                    return lines[: at + len(line)]
+            if not self.begun:
+                self._wait(line)
+            at += len(line)
+            if self.failed:
+                break
+        return lines[:at]
+
+    def _wait(self, line: bytes) -> None:
+        for _, data in self._sse.feed(line):
+            try:
+                event = _decode(data)
+            except (msgspec.DecodeError, UnicodeError, RecursionError):
+                self.failed = True
+                return
+            sight = self._edge.sees(event) if isinstance(event, dict) else "failure"
+            self.begun, self.failed = sight == "meaning", sight == "failure"
+
+
+def _chat_signs(data: bytes) -> Sign:
+    if data == b"[DONE]":
+        return "over"
+    if b'"error"' in data and _chat_sees(_event(data)) == "failure":
+        return "failure"
+    return "whole" if _FINISH.search(data) is not None else ""
+
+
+def _chat_may_tell(lines: bytes) -> bool:
+    return b"[DONE]" in lines or b'"error"' in lines or _FINISH.search(lines) is not None
+
+
+def _messages_signs(data: bytes) -> Sign:
+    kind = _event(data).get("type") if b'"error"' in data or b"message_stop" in data else None
+    return "failure" if kind == "error" else "over" if kind == "message_stop" else ""
+
+
+def _messages_may_tell(lines: bytes) -> bool:
+    return b"message_stop" in lines or b'"error"' in lines
+
+
+def _event(data: bytes) -> dict[str, Any]:
+    try:
+        event = _decode(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
+_FINISH = re.compile(rb'"finish_reason" ?: ?"')
 
 
 def _chat_sees(event: dict[str, Any]) -> Sight:
@@ -101,7 +201,33 @@ def _messages_sees(event: dict[str, Any]) -> Sight:
         block = event.get("content_block")
         begins_empty = isinstance(block, dict) and block.get("type") in ("text", "thinking")
         return "nothing" if begins_empty else "meaning"
-    return "meaning" if kind in ("content_block_delta", "message_delta", "message_stop") else "nothing"
+    return "meaning" if kind in ("content_block_delta", "message_delta") else "nothing"
+
+
+def _responses_sees(event: dict[str, Any]) -> Sight:
+    kind = event.get("type")
+    if kind in _RESPONSES_FAIL:
+        return "failure"
+    if kind == "response.output_item.added":
+        item = event.get("item")
+        begins_empty = isinstance(item, dict) and item.get("type") in ("message", "reasoning")
+        return "nothing" if begins_empty else "meaning"
+    return "meaning" if event.get("delta") or kind in _RESPONSES_END else "nothing"
+
+
+def _responses_signs(data: bytes) -> Sign:
+    kind = _event(data).get("type") if _responses_may_tell(data) else None
+    return "failure" if kind in _RESPONSES_FAIL else "over" if kind in _RESPONSES_END else ""
+
+
+def _responses_may_tell(lines: bytes) -> bool:
+    return any(word in lines for word in _RESPONSES_WORDS)
+
+
+_RESPONSES_END = ("response.completed", "response.incomplete")
+_RESPONSES_FAIL = ("error", "response.failed", "response.cancelled")
+_RESPONSES_WORDS = (b"response.completed", b"response.incomplete", b"response.failed", b"response.cancelled", b'"error"')
+_NOBODY = Head("broken", 0, "")
 
 
 def _error_body(codec: Dialect) -> Callable[[ClientError], bytes]:
@@ -117,20 +243,29 @@ EDGES: Mapping[str, Edge] = {
             codec="openai_chat",
             path="/v1/chat/completions",
             sees=_chat_sees,
-            end=re.compile(rb'(?:^|[\r\n])data: ?\[DONE\]|"finish_reason" ?: ?"'),
+            signs=_chat_signs,
+            may_tell=_chat_may_tell,
+            check_answer=msgspec.json.Decoder(_ChatAnswer).decode,
             error_body=_ERRORS["openai_chat"],
             error_frame=lambda error: b"data: " + _ERRORS["openai_chat"](error) + b"\n\n",
         ),
         Edge(
             codec="openai_responses",
             path="/v1/responses",
+            sees=_responses_sees,
+            signs=_responses_signs,
+            may_tell=_responses_may_tell,
+            check_answer=msgspec.json.Decoder(_ResponsesAnswer).decode,
             error_body=_ERRORS["openai_responses"],
+            error_frame=lambda error: CODECS["openai_responses"].answer_stream(_NOBODY).error(error),
         ),
         Edge(
             codec="anthropic_messages",
             path="/v1/messages",
             sees=_messages_sees,
-            end=re.compile(rb'"type" ?: ?"message_stop"'),
+            signs=_messages_signs,
+            may_tell=_messages_may_tell,
+            check_answer=msgspec.json.Decoder(_MessagesAnswer).decode,
             error_body=_ERRORS["anthropic_messages"],
             error_frame=lambda error: b"event: error\ndata: " + _ERRORS["anthropic_messages"](error) + b"\n\n",
         ),

@@ -7,12 +7,12 @@ offline numbers mean the same. What cannot be read stays unknown. Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 
 import msgspec
 
 from segue.drift.fingerprint import quick_traits
 from segue.exchanges.record import Logged, ServedExchange
+from segue.gateway.decoded import decode_answer
 from segue.model import Bundle, Case, Exchange, Reply, ScorerSpec
 from segue.providers.dialects import DIALECTS
 from segue.providers.pricing import PriceBook
@@ -21,7 +21,19 @@ from segue.wire.base import Decoded
 
 _FORMAT = {name: name if name == "refusal" else f"format.{name}" for name in quick_traits(Reply())}
 """How a trait is called as a score; refusing is more than a matter of form."""
+_NAMES = tuple(_FORMAT.values())
 _NO_CASE = Case(case_id="served", messages=())
+
+
+class _Known:
+    """What is asked of a bundle for each of its exchanges, worked out once."""
+
+    __slots__ = ("contract", "snapshot", "vendor")
+
+    def __init__(self, bundle: Bundle, vendors: Mapping[str, str | None]) -> None:
+        self.vendor = vendors.get(bundle.model.provider)
+        self.snapshot = bundle.model.snapshot
+        self.contract = _contract_of(bundle)
 
 
 class Enricher:
@@ -31,27 +43,31 @@ class Enricher:
         self._find = find
         self._vendors = vendors
         self._prices = prices
-        self._contract = lru_cache(maxsize=256)(self._contract_of)
+        self._bundles: dict[str, _Known] = {}
 
     def __call__(self, logged: Logged) -> Logged:
         """The same exchange with what its answer says. One whose body was not kept whole says nothing more."""
-        exchange, dialect = logged.exchange, logged.exchange.dialect_out
+        exchange = logged.exchange
+        dialect = exchange.dialect_out
         is_readable = exchange.response.kept == "full" and (exchange.status or 999) < 300
         if not is_readable or dialect is None or dialect not in DIALECTS:
             return logged
         decoded = decode_answer(dialect, logged.response)
-        bundle = self._find(exchange.answered_by or exchange.bundle)
-        return msgspec.structs.replace(logged, exchange=self._enriched(exchange, decoded, bundle))
+        enriched = self._enriched(exchange, decoded, self._known(exchange.answered_by or exchange.bundle))
+        return Logged(enriched, logged.request, logged.response, logged.kept_share)
 
-    def _enriched(self, exchange: ServedExchange, decoded: Decoded, bundle: Bundle | None) -> ServedExchange:
+    def _enriched(self, exchange: ServedExchange, decoded: Decoded, known: _Known | None) -> ServedExchange:
         usage, reply = decoded.usage, decoded.reply
         cost = None
-        if bundle is not None:
-            vendor = self._vendors.get(bundle.model.provider)
-            cost = self._prices.cost(vendor, bundle.model.snapshot, usage, decoded.cache_write_tokens).microusd
+        if known is not None:
+            cost = self._prices.cost(known.vendor, known.snapshot, usage, decoded.cache_write_tokens).microusd
         failure = exchange.failure
         if failure is None and decoded.failure is not None:
             failure = decoded.failure.kind
+        scores = exchange.scores
+        if reply is not None:
+            found = score_reply(reply, None if known is None else known.contract)
+            scores = {**scores, **found} if scores else found
         return msgspec.structs.replace(
             exchange,
             input_tokens=usage.input_tokens,
@@ -61,34 +77,32 @@ class Enricher:
             cost_microusd=cost,
             finish_reason=None if reply is None else reply.finish_reason,
             failure=failure,
-            scores={**exchange.scores, **({} if reply is None else self._scores(reply, bundle))},
+            scores=scores,
         )
 
-    def _scores(self, reply: Reply, bundle: Bundle | None) -> dict[str, float | None]:
-        found: dict[str, float | None] = {_FORMAT[name]: float(value) for name, value in quick_traits(reply).items()}
-        found["characters"] = float(len(reply.text))
-        scorer = None if bundle is None else self._contract(bundle.digest)
-        if scorer is not None:
-            exchange = Exchange(behaviour="", case_id="served", input_digest="", reply=reply)
-            found |= {score.name: score.value for score in scorer.score(_NO_CASE, exchange)}
-        return found
-
-    def _contract_of(self, digest: str) -> ContractScorer | None:
-        """The clauses of a bundle's contract; the team's own command is run where a suite is, not on every user's answer."""
-        bundle = self._find(digest)
-        contract = None if bundle is None else bundle.contract
-        if contract is None:
-            return None
-        clauses = contract.model_copy(update={"command": None})
-        if clauses == type(contract)():
-            return None
-        return ContractScorer(ScorerSpec(name="contract", type="contract"), ContractSettings(), clauses)
+    def _known(self, digest: str) -> _Known | None:
+        known = self._bundles.get(digest)
+        if known is None and (bundle := self._find(digest)) is not None:
+            known = self._bundles[digest] = _Known(bundle, self._vendors)
+        return known
 
 
-def decode_answer(dialect: str, body: bytes) -> Decoded:
-    """An answer as it passed, whole or streamed."""
-    if body.lstrip()[:1] == b"{":
-        return DIALECTS[dialect].decode(body, withheld=())
-    stream = DIALECTS[dialect].stream(())
-    stream.feed(body)
-    return stream.finish()
+def score_reply(reply: Reply, contract: ContractScorer | None) -> dict[str, float | None]:
+    """The scores that cost little, by name."""
+    found: dict[str, float | None] = dict(zip(_NAMES, map(float, quick_traits(reply).values()), strict=True))
+    found["characters"] = float(len(reply.text))
+    if contract is not None:
+        exchange = Exchange(behaviour="", case_id="served", input_digest="", reply=reply)
+        for score in contract.score(_NO_CASE, exchange):
+            found[score.name] = score.value
+    return found
+
+
+def _contract_of(bundle: Bundle) -> ContractScorer | None:
+    """The clauses of a bundle's contract; the team's own command is run where a suite is, not on every user's answer."""
+    if bundle.contract is None:
+        return None
+    clauses = bundle.contract.model_copy(update={"command": None})
+    if clauses == type(clauses)():
+        return None
+    return ContractScorer(ScorerSpec(name="contract", type="contract"), ContractSettings(), clauses)

@@ -6,18 +6,25 @@ serves from is put in its place from outside.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
-from segue.errors import Fault, InputError
+from segue.errors import InputError
 from segue.gateway.applied import Fields, read_fields
 from segue.gateway.asking import Asking, Effects
+from segue.gateway.caller import Caller, read_caller
+from segue.gateway.counting import COUNTS, CountRequest
 from segue.gateway.edge import EDGES, Edge
+from segue.gateway.feedback import PATH as FEEDBACK
+from segue.gateway.feedback import FeedbackDesk
 from segue.gateway.http import HttpExchange
-from segue.gateway.identity import Identity, read_identity
+from segue.gateway.identity import read_user
 from segue.gateway.keys import KeyRing
+from segue.gateway.models import PATH as MODELS
+from segue.gateway.models import list_models, show_model
 from segue.gateway.serving import ServedRequest
 from segue.gateway.shadow import Shadows
 from segue.gateway.target import Plane, ServedWorkflow
@@ -44,6 +51,7 @@ class Gateway:
         new_id: Callable[[], str],
         shadows: Shadows,
         readiness: Callable[[], Mapping[str, Any]],
+        passes_traces: bool = False,
     ) -> None:
         self.plane = plane
         self.keys = keys
@@ -52,73 +60,89 @@ class Gateway:
         self._new_id = new_id
         self._shadows = shadows
         self._readiness = readiness
-        self._others: Mapping[bytes, Callable[[HttpExchange, Mapping[bytes, bytes]], None]] = {
-            b"/v1/models": self._models,
-            b"/healthz": self._alive,
-            b"/readyz": self._ready,
+        self._passes_traces = passes_traces
+        self.refused: Counter[str] = Counter()
+        """Requests that no bundle was asked for, by the code of the error."""
+        self._feedback = FeedbackDesk(
+            keep=lambda outcome, text: effects.keep(outcome, text, b""), wall_ns=wall_ns, plane=lambda: self.plane
+        )
+        self._others: Mapping[bytes, tuple[bytes, Callable[[HttpExchange, Caller], None]]] = {
+            **dict.fromkeys(COUNTS, (b"POST", self._count)),
+            FEEDBACK: (b"POST", self._take_feedback),
+            MODELS: (b"GET", self._models),
+            b"/healthz": (b"GET", self._alive),
+            b"/readyz": (b"GET", self._ready),
         }
 
     def __call__(self, exchange: HttpExchange) -> None:
         """Serve one request; the answer comes later."""
         request = exchange.request
-        path = request.target.partition(b"?")[0]
-        headers = dict(request.headers)
+        caller = read_caller(request, self.keys)
+        path = caller.path
         edge = _EDGES.get(path)
         if edge is None:
-            other = self._others.get(path)
+            method, other = self._others.get(MODELS if path.startswith(MODELS + b"/") else path, (b"", None))
             if other is None:
                 self._unknown(exchange, path)
-            elif request.method not in (b"GET", b"HEAD"):
-                self._wrong_method(exchange, b"GET")
+            elif request.method != method and (request.method, method) != (b"HEAD", b"GET"):
+                self._wrong_method(exchange, method)
             else:
-                other(exchange, headers)
+                other(exchange, caller)
             return
         if request.method != b"POST":
             self._wrong_method(exchange, b"POST")
             return
-        error = self._serve(exchange, edge, headers)
+        error = self._serve(exchange, edge, caller)
         if error is not None:
+            self.refused[error.code or error.kind] += 1
             exchange.respond(error.status, [_JSON], edge.error_body(error))
 
-    def _serve(self, exchange: HttpExchange, edge: Edge, headers: Mapping[bytes, bytes]) -> ClientError | None:
+    def _serve(self, exchange: HttpExchange, edge: Edge, caller: Caller) -> ClientError | None:
         """Begin to serve it, or say why not."""
+        asking = self._read(exchange, edge, caller)
+        if isinstance(asking, ClientError):
+            return asking
+        ServedRequest(exchange, asking, self._effects).begin()
+        if asking.assigned.is_shadowed:
+            self._shadows.mirror(asking)
+        return None
+
+    def _read(self, exchange: HttpExchange, edge: Edge, caller: Caller) -> Asking | ClientError:
+        """Who asks what of whom."""
         began_ns, at_ns = self._effects.monotonic_ns(), self._wall_ns()
-        key = self.keys.find(headers)
+        key, who, body = caller.key, caller.who, exchange.request.body
         if key is None:
             return _no_key()
         try:
-            fields = read_fields(exchange.request.body)
+            fields = read_fields(body)
         except InputError as fault:
             return ClientError("invalid_request", fault.faults[0].sentence(), code="not_json")
         workflow = self._find(fields, key)
         if isinstance(workflow, ClientError):
             return workflow
-        faults: list[Fault] = []
-        who = read_identity(headers, fields, faults)
-        pin_error = _check_pin(who, key, workflow)
-        if pin_error is not None:
+        if who.pin is not None and (pin_error := _check_pin(who.pin, key, workflow)) is not None:
             return pin_error
-        if faults:
+        if caller.faults:
+            faults = caller.faults
             return ClientError("invalid_request", " ".join(one.sentence() for one in faults), faults[0].path, "bad_header")
+        if caller.told is not None and (told_error := self._feedback.take_header(caller.told, key)) is not None:
+            return told_error
         own = self._new_id()
-        asked = Asked(who.unit or own, who.attributes, began_on=who.continues, pin=who.pin)
-        asking = Asking(
+        unit = who.unit or read_user(fields)
+        return Asking(
             id=own,
             edge=edge,
             workflow=workflow,
-            assigned=workflow.table.assign(asked),
+            assigned=workflow.table.assign(Asked(unit or own, who.attributes, who.continues, who.pin)),
             fields=fields,
-            body=exchange.request.body,
+            body=body,
             at_ns=at_ns,
             began_ns=began_ns,
-            unit=who.unit,
-            attributes=dict(who.attributes),
-            idempotency_key=headers.get(b"idempotency-key"),
+            unit=unit,
+            attributes=who.attributes,
+            idempotency_key=caller.idempotency_key,
+            traceparent=caller.traceparent if self._passes_traces else None,
         )
-        ServedRequest(exchange, asking, self._effects).begin()
-        if asking.assigned.is_shadowed:
-            self._shadows.mirror(asking)
-        return None
 
     def _find(self, fields: Fields, key: GatewayKey) -> ServedWorkflow | ClientError:
         try:
@@ -129,34 +153,51 @@ class Gateway:
 
     # what is not asked of a model
 
-    def _models(self, exchange: HttpExchange, headers: Mapping[bytes, bytes]) -> None:
+    def _models(self, exchange: HttpExchange, caller: Caller) -> None:
         """The workflows this key may call, where clients expect models; in the shape the client's SDK knows."""
-        key = self.keys.find(headers)
-        is_anthropic = b"anthropic-version" in headers
+        key, path = caller.key, caller.path
+        is_anthropic = b"anthropic-version" in caller.headers
         if key is None:
-            edge = _EDGES[b"/v1/messages" if is_anthropic else b"/v1/chat/completions"]
-            exchange.respond(401, [_JSON], edge.error_body(_no_key()))
-            return
-        names = sorted(name for name in self.plane.workflows if key.may_call(name))
-        epoch = "1970-01-01T00:00:00Z"
-        if is_anthropic:
-            rows: list[Any] = [{"type": "model", "id": name, "display_name": name, "created_at": epoch} for name in names]
-            ends = {"first_id": names[0] if names else None, "last_id": names[-1] if names else None, "has_more": False}
-            exchange.respond(200, [_JSON], _encode({"data": rows, **ends}))
+            found: bytes | ClientError = _no_key()
+        elif path == MODELS:
+            found = list_models(self.plane, key, is_anthropic=is_anthropic)
         else:
-            rows = [{"id": name, "object": "model", "created": 0, "owned_by": "segue"} for name in names]
-            exchange.respond(200, [_JSON], _encode({"object": "list", "data": rows}))
+            found = show_model(self.plane, key, path, is_anthropic=is_anthropic)
+        if isinstance(found, ClientError):
+            edge = _EDGES[b"/v1/messages" if is_anthropic else b"/v1/chat/completions"]
+            exchange.respond(found.status, [_JSON], edge.error_body(found))
+        else:
+            exchange.respond(200, [_JSON], found)
 
-    def _alive(self, exchange: HttpExchange, _headers: Mapping[bytes, bytes]) -> None:
+    def _count(self, exchange: HttpExchange, caller: Caller) -> None:
+        """How many tokens a request would take, of the bundle that would answer it."""
+        count = COUNTS[caller.path]
+        asking = self._read(exchange, count.edge, caller)
+        if isinstance(asking, ClientError):
+            exchange.respond(asking.status, [_JSON], count.edge.error_body(asking))
+        else:
+            CountRequest(exchange, asking, count).begin()
+
+    def _take_feedback(self, exchange: HttpExchange, caller: Caller) -> None:
+        """What came of an exchange."""
+        self._feedback.post(exchange, caller.headers, caller.key)
+
+    def _alive(self, exchange: HttpExchange, _caller: Caller) -> None:
         exchange.respond(200, [(b"content-type", b"text/plain")], b"ok\n")
 
-    def _ready(self, exchange: HttpExchange, _headers: Mapping[bytes, bytes]) -> None:
+    def _ready(self, exchange: HttpExchange, _caller: Caller) -> None:
         found = self._readiness()
         exchange.respond(200 if found.get("ready") else 503, [_JSON], _encode(found))
 
     def _unknown(self, exchange: HttpExchange, path: bytes) -> None:
         known = [*(one.decode() for one in _EDGES), *(one.decode() for one in self._others)]
-        message = f"There is nothing at {path[:200].decode('ascii', 'replace')}. There are: {', '.join(known)}."
+        told = path[:200].decode("ascii", "replace")
+        hint = ""
+        if f"/v1{told}" in known:
+            hint = " The base URL of OpenAI's clients ends in /v1."
+        elif told.startswith("/v1/v1/"):
+            hint = " The base URL of Anthropic's clients is without /v1."
+        message = f"There is nothing at {told}.{hint} There are: {', '.join(known)}."
         exchange.respond(404, [_JSON], _encode({"error": {"message": message, "type": "not_found_error"}}))
 
     def _wrong_method(self, exchange: HttpExchange, method: bytes) -> None:
@@ -170,13 +211,11 @@ def _no_key() -> ClientError:
     return ClientError("auth", message, code="invalid_api_key")
 
 
-def _check_pin(who: Identity, key: GatewayKey, workflow: ServedWorkflow) -> ClientError | None:
+def _check_pin(pin: str, key: GatewayKey, workflow: ServedWorkflow) -> ClientError | None:
     """A pin needs a permission, and a bundle that the route holds."""
-    if who.pin is None:
-        return None
     if "pin" not in key.permissions:
         return ClientError("permission", f"The key '{key.name}' may not choose a bundle.", "segue-pin", "no_pin")
-    if not workflow.table.holds(who.pin):
+    if not workflow.table.holds(pin):
         held = ", ".join(one[:10] for one in workflow.targets)
         return ClientError("invalid_request", f"The route holds no such bundle. It holds: {held}.", "segue-pin", "no_bundle")
     return None

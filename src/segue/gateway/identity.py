@@ -36,10 +36,15 @@ class Identity:
 
 def read_identity(headers: Headers, fields: Fields, faults: list[Fault]) -> Identity:
     """The unit: the header, else the conversation, else the user of the body. Adds to `faults` what cannot be read."""
-    unit = _text(headers, UNIT, faults) or _text(headers, CONVERSATION, faults) or _user(fields)
+    said = read_headers(headers, faults)
+    return said if said.unit is not None else Identity(read_user(fields), said.attributes, said.pin, said.continues)
+
+
+def read_headers(headers: Headers, faults: list[Fault]) -> Identity:
+    """As much of it as the head says. Adds to `faults` what cannot be read."""
     attributes = headers.get(ATTRIBUTES)
     return Identity(
-        unit,
+        _text(headers, UNIT, faults) or _text(headers, CONVERSATION, faults),
         {} if attributes is None else _attributes(attributes, faults),
         _text(headers, PIN, faults),
         _text(headers, CONTINUES, faults),
@@ -85,17 +90,22 @@ class _Metadata(msgspec.Struct):
     user_id: str | None = None
 
 
-def _user(fields: Fields) -> str | None:
+# One decoder for all: to make one takes longer than to decode a name.
+_decode_text = msgspec.json.Decoder(str).decode
+_decode_metadata = msgspec.json.Decoder(_Metadata).decode
+
+
+def read_user(fields: Fields) -> str | None:
     """`user` (OpenAI, and `safety_identifier` after it), `metadata.user_id` (Anthropic); whatever else stands there is none."""
     for name in ("user", "safety_identifier"):
         if name in fields:
             try:
-                return msgspec.json.decode(fields[name], type=str)[:LONGEST] or None
+                return _decode_text(fields[name])[:LONGEST] or None
             except (msgspec.DecodeError, UnicodeError):
                 return None
     if "metadata" in fields:
         try:
-            user = msgspec.json.decode(fields["metadata"], type=_Metadata).user_id
+            user = _decode_metadata(fields["metadata"]).user_id
         except (msgspec.DecodeError, UnicodeError):
             return None
         return user[:LONGEST] or None if user else None

@@ -1,58 +1,79 @@
-"""The keeper of one gateway: starts its workers, brings them every flip, and says when the last of them serves it.
+"""The keeper of one gateway: reads routes, brings every flip to its workers, and says when the last of them serves it.
 
-It reads routes through a function (from a store, or from the file it wrote last), writes the last known ones before any worker
-hears of them, and answers on a socket beside the store: `sync` reads anew and answers when all workers have loaded it. Beside
-that it looks once a second, so that a flip nobody told it of is served too. A worker that dies is started again.
+It reads routes from a source (a store and a workspace), makes sure that they can be served, and writes them down as the last
+known ones before any worker hears of them; a workflow whose newest route cannot be served keeps the one before. It answers on
+a socket beside the store: `sync` reads anew and answers when all workers have loaded it. Beside that it looks once a second,
+so that a flip nobody told it of is served too. The processes are the `crew`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from socket import gethostname
+from typing import Any, Protocol
 
-from segue.errors import SegueError
-from segue.gateway.last_known import LastKnown, save_last_known
-from segue.gateway.shipping import ShippingSettings, run_shipping
-from segue.gateway.worker import WorkerSettings, run_worker
+from segue.errors import InputError, SegueError
+from segue.gateway.crew import Crew, Report
+from segue.gateway.http import Deadlines, Origin, Upstream
+from segue.gateway.keys import KeyRing
+from segue.gateway.last_known import LastKnown, load_last_known, save_last_known, settle
+from segue.gateway.planes import Planes
+from segue.gateway.port import hold_port
+from segue.gateway.presence import Presence, Registry, slowest
+from segue.gateway.target import Plane
+from segue.gateway.telemetry.board import Board
+from segue.gateway.telemetry.failing import trail_of
+from segue.gateway.telemetry.lines import Field, Happened
+from segue.gateway.telemetry.settings import TelemetrySettings
+from segue.gateway.worker import WorkerSettings
+from segue.store.gateways import GatewaySaid
 
 POLL_S = 1.0
-RESTART_S = 0.5
-CONFIRM_S = 10.0
-"""How long a worker may take to confirm a flip before it is said not to have."""
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class KeeperSettings:
-    """`worker` is the pattern of all workers; `socket` is where flips are told."""
+    """`name` is of this start of the gateway; `worker` is the pattern of all workers; `socket` is where flips are told."""
 
+    name: str
     workers: int
     worker: WorkerSettings
     socket: Path
     archive: Path
     poll_s: float = POLL_S
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
 
 
-@dataclass
-class _Worker:
-    number: int
-    process: BaseProcess
-    pipe: Connection
-    said: dict[str, Any] = field(default_factory=dict)
-    waiting: dict[int, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
-    is_serving: asyncio.Event = field(default_factory=asyncio.Event)
-    is_stopping: bool = False
+@dataclass(frozen=True)
+class Started:
+    """What a gateway serves once it does: workflow → revision, and the workflows whose newest route it cannot serve."""
+
+    port: int
+    revisions: Mapping[str, int]
+    refused: Mapping[str, str]
+    metrics_port: int | None = None
+
+
+class RouteSource(Registry, Protocol):
+    """Where routes come from, and where it is said which are served. Called in threads of their own."""
+
+    def read(self) -> LastKnown:
+        """The routes as they are now. `SegueError` where they cannot be read."""
+        ...
+
+    def again(self, known: LastKnown) -> LastKnown:
+        """What was written down at an earlier start, as it holds for this one."""
+        ...
 
 
 class Keeper:
@@ -62,25 +83,30 @@ class Keeper:
         self,
         settings: KeeperSettings,
         *,
-        read: Callable[[], LastKnown],
+        source: RouteSource,
         environ: Mapping[str, str],
         report: Report = lambda _: None,
-        started: Callable[[int], None] = lambda _: None,
+        started: Callable[[Started], None] = lambda _: None,
     ) -> None:
         self._settings = settings
-        self._read = read
-        self._environ = dict(environ)
+        self._source = source
+        self._planes = Planes(_open_nothing, environ)
         self._report = report
         self._started = started
-        self._context = multiprocessing.get_context("spawn")
-        self._workers: list[_Worker] = []
-        self._shipping: tuple[BaseProcess, Connection] | None = None
+        self._board = Board(version("segue-ai"))
+        self._crew = Crew(settings.workers, settings.archive, environ, report, settings.telemetry, self._board)
+        self._read: LastKnown | None = None
+        """As the source gave it last."""
         self._known: LastKnown | None = None
-        self._asked = 0
+        """As it is served: what was read, but for what cannot be served."""
+        self._refused: Mapping[str, str] = {}
+        self._wanted: Mapping[str, int] = {}
+        """Workflow → revision: what every worker is to serve."""
+        self._presence = Presence(source, self._said)
+        self._fault: str | None = None
         self._stop = asyncio.Event()
         self._rung = asyncio.Event()
         self._syncing = asyncio.Lock()
-        self._fault: str | None = None
 
     def stop(self) -> None:
         """End: requests under way are finished first."""
@@ -91,125 +117,88 @@ class Keeper:
         self._rung.set()
 
     async def run(self) -> None:
-        """Serve until `stop`. Raises the `SegueError` of the first reading where there is nothing to serve from."""
+        """Serve until `stop`. `SegueError` where there is nothing to serve, nowhere to listen, or a worker cannot begin."""
+        async with AsyncExitStack() as stack:
+            await self._run(await self._serve_metrics(stack))
+
+    async def _serve_metrics(self, stack: AsyncExitStack) -> int | None:
+        """Where they are asked for; the port."""
+        if self._settings.telemetry.metrics is None:
+            return None
+        from segue.gateway.telemetry.listener import MetricsListener
+
+        listener = MetricsListener(self._board.snapshot, lambda: KeyRing(() if self._known is None else self._known.keys))
+        port = await listener.listen(*self._settings.telemetry.metrics)
+        stack.push_async_callback(listener.stop)
+        return port
+
+    async def _run(self, metrics_port: int | None) -> None:
         settings = self._settings
-        self._known = await asyncio.to_thread(self._read)
-        save_last_known(settings.worker.last_known, self._known)
-        port = settings.worker.port
-        for number in range(settings.workers):
-            worker = self._start(number, port)
-            await asyncio.wait_for(worker.is_serving.wait(), 30.0)
-            port = port or worker.said["port"]
-        self._settings = replace(settings, worker=replace(settings.worker, port=port))
+        with ExitStack() as held:
+            # Held for as long as it serves: a port with one worker is free for a moment when that is started again.
+            port = held.enter_context(hold_port(settings.worker.host, settings.worker.port))
+            plane = await self._begin()
+            # Before the first request can come: whoever flips from now on waits for this gateway.
+            await self._presence.say()
+            telling = asyncio.create_task(self._presence.run())
+            try:
+                await self._crew.start(replace(settings.worker, port=port))
+            except BaseException:
+                telling.cancel()
+                await self._presence.leave()
+                await self._crew.stop()
+                raise
+            await self._serve(Started(port, plane.numbers(), plane.refused, metrics_port), telling, held)
+
+    async def _serve(self, found: Started, telling: asyncio.Task[None], held: ExitStack) -> None:
+        """Bring flips until told to stop."""
+        settings = self._settings
         settings.socket.unlink(missing_ok=True)
-        self._start_shipping()
         server = await asyncio.start_unix_server(self._answer, settings.socket)
         polling = asyncio.create_task(self._poll())
-        self._started(port)
+        self._presence.moved()
+        self._started(found)
         try:
             await self._stop.wait()
         finally:
+            held.close()
             polling.cancel()
+            telling.cancel()
             server.close()
+            await self._presence.leave()
             settings.socket.unlink(missing_ok=True)
-            await self._end()
+            await self._crew.stop()
 
-    # workers
-
-    def _start(self, number: int, port: int) -> _Worker:
-        ours, theirs = self._context.Pipe()
-        own = replace(
-            self._settings.worker, number=number, port=port, run=f"{self._settings.worker.run}-{self._asked:x}-{number}"
-        )
-        process = self._context.Process(target=run_worker, args=(own, theirs, self._environ), name=f"segue-gateway-{number}")
-        process.start()
-        theirs.close()
-        self._asked += 1
-        worker = _Worker(number, process, ours)
-        if number < len(self._workers):
-            self._workers[number] = worker
-        else:
-            self._workers.append(worker)
-        asyncio.get_running_loop().add_reader(ours.fileno(), self._heard, worker)
-        return worker
-
-    def _heard(self, worker: _Worker) -> None:
+    async def _begin(self) -> Plane:
+        """What to serve at first: as it is now, or as it was known last. Written down, unless nothing of it can be served."""
+        path = self._settings.worker.last_known
+        before: LastKnown | None = None
+        with suppress(SegueError):
+            before = await asyncio.to_thread(self._source.again, load_last_known(path))
         try:
-            said = worker.pipe.recv()
-        except (EOFError, OSError):
-            self._lost(worker)
-            return
-        worker.said.update(said)
-        if said["said"] == "serving":
-            worker.is_serving.set()
-        elif said["said"] == "loaded":
-            waiting = worker.waiting.pop(said["ask"], None)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(said)
-        elif said["said"] == "breaker":
-            self._report(f"Bundle {said['bundle'][:10]} is {_BREAKER[said['state']]} (worker {worker.number}).")
+            self._read = found = await asyncio.to_thread(self._source.read)
+        except SegueError as error:
+            if before is None:
+                raise
+            self._fault, found = error.what, before
+            text = f"The routes cannot be read: {error.what} Serving the last known routes, of {_when(path)}."
+            self._report(Happened("routes_unreadable", text, "error"))
+        known, plane = self._settled(found, before)
+        if plane.refused and not plane.workflows:
+            reasons = " ".join(plane.refused.values())
+            fix = "Mend one of them, and start the gateway again."
+            raise InputError(f"None of the workflows can be served. {reasons}", fix=fix)
+        save_last_known(path, known)
+        self._known, self._refused, self._wanted = known, plane.refused, plane.numbers()
+        return plane
 
-    def _lost(self, worker: _Worker) -> None:
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(worker.pipe.fileno())
-        worker.pipe.close()
-        for waiting in worker.waiting.values():
-            if not waiting.done():
-                waiting.cancel()
-        if not worker.is_stopping and not self._stop.is_set():
-            self._report(f"Worker {worker.number} ended without being asked; another takes its place.")
-            loop.call_later(RESTART_S, self._restart, worker)
-
-    def _restart(self, worker: _Worker) -> None:
-        worker.process.join(0)
-        if not self._stop.is_set():
-            self._start(worker.number, self._settings.worker.port)
-
-    def _start_shipping(self) -> None:
-        settings = self._settings
-        ours, theirs = self._context.Pipe()
-        shipping = ShippingSettings(settings.worker.last_known, settings.worker.spool, settings.archive)
-        process = self._context.Process(target=run_shipping, args=(shipping, theirs), name="segue-shipping")
-        process.start()
-        theirs.close()
-        self._shipping = (process, ours)
-        asyncio.get_running_loop().add_reader(ours.fileno(), self._shipping_ended)
-
-    def _shipping_ended(self) -> None:
-        assert self._shipping is not None, "it was started"
-        process, pipe = self._shipping
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(pipe.fileno())
-        pipe.close()
-        process.join(0)
-        self._shipping = None
-        if not self._stop.is_set():
-            self._report("The shipping of exchanges ended without being asked; it is started again. Nothing is lost meanwhile.")
-            loop.call_later(RESTART_S, self._start_shipping)
-
-    async def _end(self) -> None:
-        await self._end_workers()
-        if self._shipping is not None:
-            process, pipe = self._shipping
-            asyncio.get_running_loop().remove_reader(pipe.fileno())
-            with suppress(OSError):
-                pipe.send("stop")
-            await asyncio.to_thread(process.join, self._settings.worker.grace_s)
-            if process.is_alive():
-                process.kill()
-                process.join()
-
-    async def _end_workers(self) -> None:
-        for worker in self._workers:
-            worker.is_stopping = True
-            with suppress(OSError):
-                worker.pipe.send({"do": "stop"})
-        grace = self._settings.worker.grace_s + 5.0
-        await asyncio.gather(*(asyncio.to_thread(worker.process.join, grace) for worker in self._workers))
-        for worker in self._workers:
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
+    def _settled(self, found: LastKnown, before: LastKnown | None) -> tuple[LastKnown, Plane]:
+        """What can be served of it, tried here so that nothing else is ever written down or told to a worker."""
+        plane = self._planes.build(*found.sources())
+        if not plane.refused:
+            return found, plane
+        known = settle(found, before, plane.refused)
+        return known, self._planes.build(*known.sources())
 
     # flips
 
@@ -221,67 +210,82 @@ class Keeper:
             try:
                 await self.sync()
             except Exception as error:
-                self._report(f"Looking for flips failed: {error}. It is tried again.")
+                text = f"Looking for flips failed: {error}. It is tried again."
+                self._report(Happened("routes_unreadable", text, "error", {"trail": trail_of(error)}))
 
     async def sync(self) -> dict[str, Any]:
         """Read the routes, and bring them to every worker if they have changed. Says what each of them serves."""
         async with self._syncing:
             began = time.perf_counter()
-            assert self._known is not None, "read once before"
-            found, fault = self._known, None
+            assert self._known is not None, "known since the start"
+            found, fault = None, None
             try:
-                found = await asyncio.to_thread(self._read)
+                found = await asyncio.to_thread(self._source.read)
             except SegueError as error:
                 fault = error.what
             if fault != self._fault:
                 self._fault = fault
-                self._report(
-                    f"The routes cannot be read: {fault} Serving the last known ones."
-                    if fault
-                    else "The routes can be read again."
-                )
-            if found != self._known:
-                fault = await self._bring(found) or fault
-            ms = (time.perf_counter() - began) * 1e3
-            environment = found.environment
+                told = f"The routes cannot be read: {fault} Serving the last known ones."
+                unreadable = Happened("routes_unreadable", told, "error")
+                self._report(unreadable if fault else Happened("routes_readable", "The routes can be read again.", "warning"))
+            if found is not None and found != self._read:
+                fault = await self._bring(found)
+            elif any(one["revisions"] != self._wanted for one in self._crew.said()):
+                await self._crew.load()
+                self._presence.moved()
             return {
+                "name": self._settings.name,
                 "pid": os.getpid(),
-                "environment": environment,
-                "wanted": found.numbers(),
+                "environment": self._known.environment,
+                "wanted": {} if self._read is None else self._read.numbers(),
                 "fault": fault,
-                "ms": ms,
-                "workers": self._serves(),
+                "ms": (time.perf_counter() - began) * 1e3,
+                "workers": self._crew.said(),
             }
 
     async def _bring(self, found: LastKnown) -> str | None:
         """Write new routes down and have all workers load them; what is wrong where they cannot be written."""
+        known, plane = self._settled(found, self._known)
         try:
-            save_last_known(self._settings.worker.last_known, found)
+            save_last_known(self._settings.worker.last_known, known)
         except SegueError as error:
-            self._report(error.what)
+            self._report(Happened("routes_not_written", error.what, "error"))
             return error.what
-        self._known = found
-        await asyncio.gather(*(self._load(worker) for worker in self._workers))
+        before, self._read, self._known = self._known.numbers() if self._known else {}, found, known
+        self._wanted = plane.numbers()
+        self._tell_refused(plane)
+        await self._crew.load()
+        self._presence.moved()
+        for workflow, revision in sorted(plane.numbers().items() - before.items()):
+            fields: dict[str, Field] = {"workflow": workflow, "revision": revision}
+            self._report(Happened("route_loaded", f"Revision {revision} of '{workflow}' is served.", "info", fields))
         return None
 
-    async def _load(self, worker: _Worker) -> None:
-        self._asked += 1
-        ask, waiting = self._asked, asyncio.get_running_loop().create_future()
-        worker.waiting[ask] = waiting
-        with suppress(OSError, TimeoutError, asyncio.CancelledError):
-            worker.pipe.send({"do": "load", "ask": ask})
-            await asyncio.wait_for(waiting, CONFIRM_S)
+    def _tell_refused(self, plane: Plane) -> None:
+        """What cannot be served, and what can again."""
+        for line in refused_lines(plane.numbers(), {n: r for n, r in plane.refused.items() if self._refused.get(n) != r}):
+            self._report(Happened("route_refused", line, "error"))
+        for name in sorted(self._refused.keys() - plane.refused.keys()):
+            text = f"The newest route of '{name}' is served again."
+            self._report(Happened("route_accepted", text, "warning", {"workflow": name}))
+        self._refused = plane.refused
 
-    def _serves(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "worker": worker.number,
-                "pid": worker.process.pid,
-                "revisions": worker.said.get("revisions", {}),
-                "fault": worker.said.get("fault") or (None if worker.process.is_alive() else "It is not running."),
-            }
-            for worker in self._workers
-        ]
+    def _said(self) -> GatewaySaid:
+        """What whoever flips a route elsewhere has to know."""
+        assert self._known is not None, "known since the start"
+        workers = self._crew.said()
+        cut_off = Counter(bundle for one in workers for bundle, state in one["breakers"].items() if state != "closed")
+        return GatewaySaid(
+            name=self._settings.name,
+            environment=self._known.environment,
+            host=gethostname(),
+            pid=os.getpid(),
+            workers=len(workers),
+            read={} if self._read is None else self._read.numbers(),
+            revisions=slowest(workers),
+            refused=dict(self._refused),
+            breakers=dict(sorted(cut_off.items())),
+        )
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One question of one caller: a line in, a line out."""
@@ -297,4 +301,20 @@ class Keeper:
             writer.close()
 
 
-_BREAKER = {"open": "cut off: it fails too often", "closed": "asked again", "half open": "tried"}
+def refused_lines(revisions: Mapping[str, int], refused: Mapping[str, str]) -> list[str]:
+    """What is said of workflows whose newest route cannot be served."""
+    return [
+        f"The newest route of '{name}' cannot be served: {reason} "
+        + (f"Revision {revisions[name]} is served on." if name in revisions else "Requests for it get an error.")
+        for name, reason in sorted(refused.items())
+    ]
+
+
+def _open_nothing(place: Origin) -> Upstream:
+    """The keeper calls nobody: it only sees whether a plane can be built."""
+    loop = asyncio.get_running_loop()
+    return Upstream(place, deadlines=Deadlines(loop.time, loop.call_later), clock=loop.time)
+
+
+def _when(path: Path) -> str:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M UTC")

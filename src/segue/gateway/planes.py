@@ -1,11 +1,12 @@
 """A plane from routes, bundles and providers: everything a request needs is worked out here, before any request.
 
-What cannot be served is found here too, with its place: a route whose plane cannot be built never takes effect.
+Each workflow by itself: one whose route cannot be served keeps what it served, or is absent with the reason, and the others
+go on. Nothing is read here; see `last_known` for where it comes from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -29,43 +30,60 @@ _PLAIN: tuple[Header, ...] = ((b"content-type", b"application/json"), (b"accept"
 
 @dataclass(frozen=True)
 class Sources:
-    """What a plane is made of. `bundles` by digest; `servings` by workflow, where one says something."""
+    """What a plane is made of. `bundles` by digest; `servings` by workflow, where one says something.
+
+    `unreadable` are providers whose entry says nothing that can be used, and why; `refused` are workflows whose newest route
+    is not among the revisions because it cannot be served, and why.
+    """
 
     revisions: tuple[RouteRevision, ...]
     bundles: Mapping[str, Bundle]
     providers: Mapping[str, ProviderConfig]
     servings: Mapping[str, Serving] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 class Planes:
-    """Builds planes. Connections and breakers live on from one to the next, so that a flip opens none and forgets nothing."""
+    """Builds planes. Connections and breakers live on from one to the next, so that a flip opens none and forgets nothing.
+
+    Targets do too where nothing of them has changed: a flip of a share makes a routing table and nothing else.
+    """
 
     def __init__(self, open_upstream: OpenUpstream, environ: Mapping[str, str]) -> None:
         self._open = open_upstream
         self._environ = environ
         self._upstreams: dict[Place, Upstream] = {}
         self._breakers: dict[str, Breaker] = {}
+        self._made: dict[str, tuple[ProviderConfig, Serving, Target]] = {}
 
-    def build(self, sources: Sources) -> Plane:
-        """Raises `InputError` with every bundle that cannot be served, and why."""
-        faults: list[Fault] = []
+    def build(self, *all_sources: Sources, last: Plane | None = None) -> Plane:
+        """What can be served; of a workflow that cannot, what `last` served of it. `Plane.refused` says why."""
         found: dict[str, ServedWorkflow] = {}
-        for revision in sources.revisions:
-            route = revision.route
-            targets = dict(self._targets(revision, sources, faults))
-            found[route.workflow] = ServedWorkflow(
-                revision, RoutingTable(route), targets, _serving(sources, route.workflow).keep
-            )
-        if faults:
-            raise InputError.from_faults(faults, subject="the routes")
-        return Plane(found)
+        refused: dict[str, str] = {}
+        for sources in all_sources:
+            refused.update(sources.refused)
+            for revision in sources.revisions:
+                name = revision.route.workflow
+                faults: list[Fault] = []
+                targets = dict(self._targets(revision, sources, faults))
+                if not faults:
+                    table = RoutingTable(revision.route)
+                    found[name] = ServedWorkflow(revision, table, targets, _serving(sources, name).keep)
+                    continue
+                refused[name] = " ".join(fault.sentence() for fault in faults)
+                if last is not None and name in last.workflows:
+                    found[name] = last.workflows[name]
+        used = {digest for served in found.values() for digest in served.targets}
+        self._made = {digest: made for digest, made in self._made.items() if digest in used}
+        return Plane(found, refused)
 
     @property
     def upstreams(self) -> Iterable[Upstream]:
         """All that were opened."""
         return self._upstreams.values()
 
-    def _targets(self, revision: RouteRevision, sources: Sources, faults: list[Fault]) -> Iterable[tuple[str, Target]]:
+    def _targets(self, revision: RouteRevision, sources: Sources, faults: list[Fault]) -> Iterator[tuple[str, Target]]:
         route = revision.route
         serving = _serving(sources, route.workflow)
         wanted = list(route.bundles())
@@ -78,20 +96,30 @@ class Planes:
             if bundle.fallback is not None and bundle.fallback not in wanted:
                 wanted.append(bundle.fallback)
             config = sources.providers.get(bundle.model.provider)
+            if bundle.model.provider in sources.unreadable:
+                faults.append(_fault(sources.unreadable[bundle.model.provider], "", where))
+                continue
             if not isinstance(config, OpenAIConfig | AnthropicConfig):
                 what = f"Bundle {bundle.short} is answered by '{bundle.model.provider}', which is no provider over HTTP here."
                 faults.append(_fault(what, "Name it in segue.yaml under providers.", where))
                 continue
             try:
-                yield digest, self._target(bundle, config, serving)
+                yield digest, self._made_target(bundle, config, serving)
             except InputError as error:
                 faults += [_fault(f"Bundle {bundle.short}: {one.what}", one.fix, where) for one in error.faults]
             except ProviderError as error:
                 faults.append(_fault(error.what, error.fix, where))
 
+    def _made_target(self, bundle: Bundle, config: OpenAIConfig | AnthropicConfig, serving: Serving) -> Target:
+        """The one there is, if it is of the same bundle, provider and serving."""
+        made = self._made.get(bundle.digest)
+        if made is None or made[:2] != (config, serving):
+            made = self._made[bundle.digest] = (config, serving, self._target(bundle, config, serving))
+        return made[2]
+
     def _target(self, bundle: Bundle, config: OpenAIConfig | AnthropicConfig, serving: Serving) -> Target:
         profile = wire_profile(config)
-        applied = AppliedBundle.of(bundle, config.type, profile, serving)
+        applied = AppliedBundle.of(bundle, config.dialect, profile, serving)
         endpoint = find_endpoint(bundle.model.provider, config, self._environ)
         parts = urlsplit(endpoint.base_url)
         assert parts.hostname is not None, "the entry was checked when it was read"

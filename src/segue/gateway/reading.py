@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from segue.gateway.last_known import LastKnown, known
+from segue.errors import NotFoundError, SegueError, TamperError
+from segue.gateway.last_known import Held, LastKnown, known
 from segue.model import Bundle, Json
+from segue.model.route import Route
 from segue.model.serving import GatewayKey, Serving
 from segue.store.base import Store
+from segue.store.gateways import GatewaySaid
 from segue.workspace import Workspace, load_workspace
 
 Entries = Mapping[str, dict[str, Json]]
 
 
 class WorkspaceReader:
-    """Reads them again and again; files of the workspace only where one has changed.
+    """Reads them again and again; files of the workspace only where one has changed, a bundle once.
 
+    The store is opened at the first reading, and where that fails at the next: a gateway may start before its database.
     `instead` are providers' entries that take the place of those of the same name: simulated models are asked over HTTP like
     all others. `keys` are valid beside those of `segue.yaml`.
     """
@@ -26,47 +30,93 @@ class WorkspaceReader:
         self,
         root: Path,
         environ: Mapping[str, str],
-        store: Store,
+        open_store: Callable[[], Store],
         environment: str,
         *,
         instead: Entries | None = None,
         keys: tuple[GatewayKey, ...] = (),
     ) -> None:
-        self._root, self._environ, self._store = root, environ, store
+        self._root, self._environ, self._open_store = root, environ, open_store
         self._environment = environment
         self._instead, self._keys = dict(instead or {}), keys
+        self._store: Store | None = None
         self._seen: Any = None
         self._workspace: Workspace | None = None
         self._servings: dict[str, Serving] = {}
+        self._unreadable: dict[str, str] = {}
+        self._bundles: dict[str, Bundle] = {}
 
     def read(self) -> LastKnown:
-        """Raises what reading the workspace or the store raises; nothing is left out in silence."""
-        revisions = self._store.list_routes(self._environment)
+        """Raises what reading `segue.yaml` or the store raises. What is wrong with one workflow is said of that one."""
+        revisions = self._opened().list_routes(self._environment)
         workspace = self._current(sorted({one.route.workflow for one in revisions}))
+        held = {name: Held(reason=reason) for name, reason in self._unreadable.items()}
         bundles: dict[str, Bundle] = {}
         for revision in revisions:
-            for digest in revision.route.bundles():
-                for bundle in self._with_fallbacks(digest):
-                    bundles[bundle.digest] = bundle
+            try:
+                bundles.update(self._needed(revision.route))
+            except TamperError as error:
+                held[revision.route.workflow] = Held(reason=_sentences(error))
+        self._bundles = bundles
         return LastKnown(
             environment=self._environment,
             revisions=tuple(known(one) for one in revisions),
             bundles=bundles,
             providers={**workspace.config.providers, **self._instead},
             servings=self._servings,
-            keys=(*workspace.config.gateway.keys, *self._keys),
+            keys=self._all_keys(workspace),
             prices=workspace.config.prices,
+            held=held,
         )
 
-    def _with_fallbacks(self, digest: str) -> Iterator[Bundle]:
-        seen: set[str] = set()
-        while digest is not None and digest not in seen:
-            seen.add(digest)
-            bundle = self._store.get_bundle(digest).bundle
-            yield bundle
-            if bundle.fallback is None:
-                return
-            digest = bundle.fallback
+    def again(self, found: LastKnown) -> LastKnown:
+        """What was written down at an earlier start, with the keys and the simulated providers of this one."""
+        keys = self._all_keys(load_workspace(self._root, self._environ))
+        return found.at_this_start(keys, self._instead)
+
+    def tell(self, said: GatewaySaid) -> None:
+        """Say in the store what this gateway serves. Nothing is said while the store is not open."""
+        if self._store is not None:
+            self._store.tell_gateway(said)
+
+    def leave(self, name: str) -> None:
+        """Say there that it has ended."""
+        if self._store is not None:
+            self._store.forget_gateway(name)
+
+    def close(self) -> None:
+        """Close the store, if it could be opened."""
+        if self._store is not None:
+            self._store.close()
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            self._store = self._open_store()
+        return self._store
+
+    def _all_keys(self, workspace: Workspace) -> tuple[GatewayKey, ...]:
+        return (*workspace.config.gateway.keys, *self._keys)
+
+    def _needed(self, route: Route) -> dict[str, Bundle]:
+        """The bundles of a route and their fallbacks. One that the store lacks is left out: planes name it."""
+        found: dict[str, Bundle] = {}
+        wanted = list(route.bundles())
+        for digest in wanted:
+            bundle = self._bundle(digest)
+            if bundle is not None:
+                found[digest] = bundle
+                if bundle.fallback is not None and bundle.fallback not in wanted:
+                    wanted.append(bundle.fallback)
+        return found
+
+    def _bundle(self, digest: str) -> Bundle | None:
+        """A digest says all that a bundle is: what was read once need not be again."""
+        if digest in self._bundles:
+            return self._bundles[digest]
+        try:
+            return self._opened().get_bundle(digest).bundle
+        except NotFoundError:
+            return None
 
     def _current(self, workflows: list[str]) -> Workspace:
         """The workspace, read anew where a file of it has changed."""
@@ -74,10 +124,20 @@ class WorkspaceReader:
         seen = [(path, _stamp(path)) for path in files]
         if self._workspace is None or seen != self._seen:
             workspace = load_workspace(self._root, self._environ)
+            self._servings, self._unreadable = {}, {}
             here = set(workspace.workflows)
-            self._servings = {name: workspace.load_workflow(name).serving for name in workflows if name in here}
+            for name in (one for one in workflows if one in here):
+                try:
+                    self._servings[name] = workspace.load_workflow(name).serving
+                except SegueError as error:
+                    # How its exchanges are to be kept stands there, so nothing is assumed of it.
+                    self._unreadable[name] = _sentences(error)
             self._workspace, self._seen = workspace, seen
         return self._workspace
+
+
+def _sentences(error: SegueError) -> str:
+    return " ".join(fault.sentence() for fault in error.faults)
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

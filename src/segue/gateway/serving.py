@@ -7,32 +7,43 @@ event, and never looks complete. The exchange is kept before the last byte of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from segue.errors import InputError
 from segue.exchanges.record import BodyNote, ServedExchange, keep_body
 from segue.gateway.answer import Answer
 from segue.gateway.asking import Asking, Effects, prepare
-from segue.gateway.http import Call, Headers, HttpExchange, ResponseHead, UpstreamRequest, end_to_end
+from segue.gateway.http import Call, Header, Headers, HttpExchange, ResponseHead, UpstreamRequest, end_to_end, staying
 from segue.gateway.target import Target
+from segue.gateway.telemetry.traceparent import NAME as TRACE
+from segue.gateway.telemetry.traceparent import passed_on
 from segue.wire.neutral.client_error import ClientError
 
-_KEPT_BACK = frozenset((b"set-cookie", b"alt-svc", b"strict-transport-security", b"server", b"via", b"nel", b"report-to"))
+_KEPT_BACK = staying((b"set-cookie", b"alt-svc", b"strict-transport-security", b"server", b"via", b"nel", b"report-to"))
 """Fields of the provider's answer that are between it and the gateway. A cookie would be shared by all users."""
+_NOBODY = ClientError("overloaded", "No bundle of this workflow takes calls at the moment.", code="breaker_open")
+
+NO_SPELL = -1
+"""Of a call that no breaker counts."""
+PATIENCE_S = 30.0
+"""A client that leaves after so long without a byte from the bundle counts as a failure of the bundle."""
 
 
 class ServedRequest:
     """One request, from the moment its bundle is known. Make it, then `begin`."""
 
     __slots__ = (
+        "_asked_ns",
         "_asking",
         "_call",
         "_chain",
         "_effects",
         "_exchange",
         "_has_ended",
+        "_last_resort",
         "_refused_first",
         "_reply",
+        "_spell",
         "_target",
         "_ttft_ns",
         "_why",
@@ -42,19 +53,22 @@ class ServedRequest:
         self._exchange = exchange
         self._asking = asking
         self._effects = effects
-        self._chain: Iterator[Target] = asking.workflow.chain(asking.assigned)
+        self._chain: Iterator[Target] = iter(asking.workflow.chain(asking.assigned))
         self._target: Target | None = None
         self._call: Call | None = None
         self._reply: Answer | None = None
         self._why: str | None = None
-        self._refused_first: tuple[ResponseHead, bytes] | None = None
+        self._refused_first: tuple[Target, ResponseHead, bytes] | None = None
+        self._last_resort: Target | None = None
+        self._spell = NO_SPELL
+        self._asked_ns = 0
         self._ttft_ns: int | None = None
         self._has_ended = False
 
     def begin(self) -> None:
         """Ask the first bundle of the chain."""
         self._exchange.on_gone = self._client_gone
-        self._ask_next(ClientError("overloaded", "No bundle of this workflow takes calls at the moment.", code="breaker_open"))
+        self._ask_next(_NOBODY)
 
     # told by an answer
 
@@ -69,7 +83,7 @@ class ServedRequest:
         self._note(answered=True)
         assert self._target is not None, "somebody answered"
         if self._target.digest != self._asking.workflow.revision.route.incumbent and self._refused_first is None:
-            self._refused_first = (head, body)
+            self._refused_first = (self._target, head, body)
             self._why = self._why or f"status {head.status}"
             self._ask_next(ClientError("server", "The request was refused."))
         else:
@@ -109,31 +123,50 @@ class ServedRequest:
         """The next bundle whose breaker lets a call through and that can be told this request; else `error` is the answer."""
         now = self._effects.monotonic_ns() / 1e9
         for target in self._chain:
-            if not target.breaker.allows(now):
+            spell = target.breaker.admit(now)
+            if spell is None:
                 self._why = self._why or "breaker open"
+                if self._last_resort is None or target.digest == self._asking.workflow.revision.route.incumbent:
+                    self._last_resort = target
                 continue
-            try:
-                body, translation = prepare(self._asking, target)
-            except InputError as fault:
-                target.breaker.abandon()
-                error = ClientError("invalid_request", _told(fault), fault.faults[0].path, "not_served")
-                continue
-            self._target = target
-            key = self._asking.idempotency_key
-            headers = target.headers if key is None else [*target.headers, (b"idempotency-key", key)]
-            answer = self._reply = Answer(self, self._asking.edge, translation)
-            self._call = answer.call = target.upstream.send(
-                UpstreamRequest(b"POST", target.path, headers, body, is_resendable=False), answer, target.timeouts
-            )
-            self._exchange.on_room = self._call.resume
-            return
+            refused = self._ask(target, spell)
+            if refused is None:
+                return
+            error = refused
+        if self._target is None and self._last_resort is not None:
+            # Everybody burns, and one that answers now and then is better than nobody. No breaker learns of it.
+            refused = self._ask(self._last_resort, NO_SPELL)
+            if refused is None:
+                return
         if self._refused_first is not None:
-            head, refusal = self._refused_first
+            # Who said it: another bundle was asked since, and gave no answer.
+            self._target, head, refusal = self._refused_first
             self._answer(head, refusal)
             return
         body = self._asking.edge.error_body(error)
         self._keep(error.status, body, self._why or error.code)
-        self._exchange.respond(error.status, [(b"content-type", b"application/json"), *self._own_headers()], body)
+        wait = [] if error.retry_after is None else [(b"retry-after", error.retry_after)]
+        self._exchange.respond(error.status, [(b"content-type", b"application/json"), *wait, *self._own_headers()], body)
+
+    def _ask(self, target: Target, spell: int) -> ClientError | None:
+        """Ask this bundle, or say why it cannot be told this request."""
+        try:
+            body, translation = prepare(self._asking, target)
+        except InputError as fault:
+            target.breaker.abandon(spell)
+            return ClientError("invalid_request", _told(fault), fault.faults[0].path, "not_served")
+        self._target, self._spell, self._asked_ns = target, spell, self._effects.monotonic_ns()
+        key = self._asking.idempotency_key
+        headers: Sequence[Header] = target.headers if key is None else [*target.headers, (b"idempotency-key", key)]
+        if self._asking.traceparent is not None:
+            headers = [*headers, (TRACE, passed_on(self._asking.traceparent, self._asking.id))]
+        wants_stream = bytes(self._asking.fields.get("stream", b"")) == b"true"
+        answer = self._reply = Answer(self, self._asking.edge, translation, wants_stream=wants_stream)
+        # Once, where a kept connection was closed as it was used: official SDKs ask again then, too.
+        request = UpstreamRequest(b"POST", target.path, headers, body, is_resendable=True)
+        self._call = answer.call = target.upstream.send(request, answer, target.timeouts)
+        self._exchange.on_room = self._call.resume
+        return None
 
     def _answer(self, head: ResponseHead, body: bytes) -> None:
         self._keep(head.status, body, f"status {head.status}")
@@ -150,21 +183,28 @@ class ServedRequest:
             self._keep(head.status, self._reply.so_far(), None)
             return
         if self._target is not None:
-            self._target.breaker.abandon()
+            if self._reply is not None and self._reply.is_silent and self._waited_s() >= PATIENCE_S:
+                # Whoever gave up on a bundle that said nothing has learnt something about it.
+                self._note(answered=False)
+            else:
+                self._target.breaker.abandon(self._spell)
         self._keep(None, b"" if self._reply is None else self._reply.so_far(), "client gone")
 
     def _note(self, *, answered: bool) -> None:
         assert self._target is not None, "somebody was asked"
-        if self._target.breaker.tell(self._effects.monotonic_ns() / 1e9, answered=answered):
+        if self._target.breaker.tell(self._effects.monotonic_ns() / 1e9, self._spell, answered=answered):
             self._effects.breaker_moved(self._target)
 
+    def _waited_s(self) -> float:
+        return (self._effects.monotonic_ns() - self._asked_ns) / 1e9
+
     def _headers(self, head: ResponseHead) -> Headers:
-        return [pair for pair in end_to_end(head.headers) if pair[0] not in _KEPT_BACK] + self._own_headers()
+        return end_to_end(head.headers, _KEPT_BACK) + self._own_headers()
 
     def _own_headers(self) -> Headers:
         own = [(b"segue-exchange", self._asking.id.encode())]
         if self._target is not None:
-            own.append((b"segue-bundle", self._target.digest.encode()))
+            own.append(self._target.named)
         return own
 
     def _keep(self, status: int | None, response: bytes, failure: str | None) -> None:
@@ -172,8 +212,8 @@ class ServedRequest:
             return
         self._has_ended = True
         asking, answered_by = self._asking, self._target
-        route = asking.workflow.revision
-        fell = answered_by is not None and answered_by.digest != asking.assigned.bundle
+        route, assigned = asking.workflow.revision, asking.assigned
+        fell = answered_by is not None and answered_by.digest != assigned.bundle
         request_note, request = keep_body(asking.body, asking.workflow.keep)
         response_note, kept = keep_body(response or None, asking.workflow.keep)
         passed = 0 if self._reply is None else self._reply.passed
@@ -182,15 +222,15 @@ class ServedRequest:
         record = ServedExchange(
             id=asking.id,
             at_ns=asking.at_ns,
-            workflow=asking.workflow.name,
+            workflow=route.route.workflow,
             environment=route.route.environment,
             route_revision=route.revision,
-            arm=asking.assigned.arm,
-            bundle=asking.assigned.bundle,
+            arm=assigned.arm,
+            bundle=assigned.bundle,
             answered_by=None if answered_by is None else answered_by.digest,
-            pair=asking.id if asking.assigned.is_shadowed else None,
+            pair=asking.id if assigned.is_shadowed else None,
             unit=asking.unit,
-            segment=asking.assigned.segment,
+            segment=assigned.segment,
             attributes=asking.attributes,
             dialect_in=asking.edge.codec,
             dialect_out=None if answered_by is None else answered_by.applied.dialect,
@@ -198,10 +238,11 @@ class ServedRequest:
             latency_ns=self._effects.monotonic_ns() - asking.began_ns,
             ttft_ns=self._ttft_ns,
             failure=failure,
-            fallback_from=asking.assigned.bundle if fell else None,
+            fallback_from=assigned.bundle if fell else None,
             fallback_reason=self._why if fell else None,
             request=request_note,
             response=response_note,
+            traceparent=asking.traceparent,
         )
         self._effects.keep(record, request, kept)
         # Both know each other: without this the collector would have to find out that nobody else does.

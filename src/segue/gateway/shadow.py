@@ -14,11 +14,23 @@ from segue.errors import InputError
 from segue.exchanges.record import ServedExchange, keep_body
 from segue.gateway.answer import LONGEST_ANSWER
 from segue.gateway.asking import Asking, Effects, prepare
-from segue.gateway.http import Call, Failure, HeadError, ResponseHead, UpstreamRequest
+from segue.gateway.http import Call, Failure, FailureKind, HeadError, ResponseHead, UpstreamRequest
+from segue.gateway.shadow_money import ShadowMoney
 from segue.gateway.target import Target
 from segue.model.route import ShadowRule
 
 NS = 1_000_000_000
+_NEVER_ASKED = frozenset(
+    (
+        FailureKind.NAME,
+        FailureKind.REFUSED,
+        FailureKind.UNREACHABLE,
+        FailureKind.TLS,
+        FailureKind.CONNECT_TIMEOUT,
+        FailureKind.BUSY,
+    )
+)
+"""Failures before a byte of the request was sent: no provider bills them."""
 
 
 class Bucket:
@@ -46,16 +58,28 @@ class Bucket:
 class Shadows:
     """All shadows of one process. `is_busy` says when there is too much to do for what no user sees."""
 
-    def __init__(self, effects: Effects, new_id: Callable[[], str], is_busy: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        effects: Effects,
+        new_id: Callable[[], str],
+        is_busy: Callable[[], bool] = lambda: False,
+        money: ShadowMoney | None = None,
+    ) -> None:
         self._effects = effects
         self._new_id = new_id
         self._is_busy = is_busy
+        self._money = money
         self._in_flight: Counter[str] = Counter()
         self._buckets: dict[tuple[str, float], Bucket] = {}
         self.mirrored: Counter[str] = Counter()
         """By workflow."""
         self.shed: Counter[tuple[str, str]] = Counter()
         """By workflow and reason."""
+
+    @property
+    def in_flight(self) -> int:
+        """Shadows under way."""
+        return self._in_flight.total()
 
     def mirror(self, asking: Asking) -> None:
         """Ask the candidate too, unless something speaks against it. Never raises, never waits."""
@@ -65,15 +89,17 @@ class Shadows:
         target = asking.workflow.targets[route.candidate]
         reason = self._why_not(asking, route.shadow)
         if reason is None:
-            reason = self._send(asking, target)
+            reason = self._send(asking, target, route.shadow)
         if reason is None:
             self.mirrored[route.workflow] += 1
         else:
             self.shed[route.workflow, reason] += 1
 
-    def ended(self, workflow: str) -> None:
-        """One of them is over."""
-        self._in_flight[workflow] -= 1
+    def ended(self, asking: Asking, target: Target, put_by: float | None, answer: bytes | None) -> None:
+        """One of them is over. `answer` is `None` where there is none that anybody bills."""
+        self._in_flight[asking.workflow.name] -= 1
+        if put_by is not None and self._money is not None:
+            self._money.settle(target, put_by, answer, asking.at_ns)
 
     def _why_not(self, asking: Asking, rule: ShadowRule) -> str | None:
         name = asking.workflow.name
@@ -87,33 +113,64 @@ class Shadows:
                 return "rate"
         return None
 
-    def _send(self, asking: Asking, target: Target) -> str | None:
+    def _send(self, asking: Asking, target: Target, rule: ShadowRule) -> str | None:
         try:
             body, _ = prepare(asking, target)
             request = UpstreamRequest(b"POST", target.path, target.headers, body)
         except (InputError, HeadError):
             return "not representable"
-        answer = ShadowAnswer(self, asking, target, self._effects, self._new_id(), body)
+        put_by = None
+        if rule.usd_per_day is not None:
+            money = self._money
+            found = "no price" if money is None else money.put_by(target, body, rule.usd_per_day, asking.at_ns)
+            if isinstance(found, str):
+                return found
+            put_by = found
+        answer = ShadowAnswer(self, asking, target, self._effects, self._new_id(), body, put_by)
+        self._in_flight[asking.workflow.name] += 1
         try:
             answer.call = target.upstream.send(request, answer, target.timeouts)
         except HeadError:
+            self.ended(asking, target, put_by, None)
             return "not representable"
-        self._in_flight[asking.workflow.name] += 1
         return None
 
 
 class ShadowAnswer:
     """What the candidate said to a mirrored request: gathered, kept as a pair, and shown to nobody. A sink of a call."""
 
-    __slots__ = ("_asking", "_began_ns", "_body", "_effects", "_head", "_id", "_parts", "_shadows", "_size", "_target", "call")
+    __slots__ = (
+        "_asking",
+        "_began_ns",
+        "_body",
+        "_effects",
+        "_head",
+        "_id",
+        "_parts",
+        "_put_by",
+        "_shadows",
+        "_size",
+        "_target",
+        "call",
+    )
 
-    def __init__(self, shadows: Shadows, asking: Asking, target: Target, effects: Effects, own_id: str, body: bytes) -> None:
+    def __init__(
+        self,
+        shadows: Shadows,
+        asking: Asking,
+        target: Target,
+        effects: Effects,
+        own_id: str,
+        body: bytes,
+        put_by: float | None = None,
+    ) -> None:
         self._shadows = shadows
         self._asking = asking
         self._target = target
         self._effects = effects
         self._id = own_id
         self._body = body
+        self._put_by = put_by
         self._began_ns = effects.monotonic_ns()
         self._head: ResponseHead | None = None
         self._parts: list[bytes] = []
@@ -137,14 +194,16 @@ class ShadowAnswer:
 
     def on_failure(self, failure: Failure) -> None:
         """The candidate's provider failed, which is a finding, not a failure of anybody's."""
-        self._keep(failure.kind.value)
+        self._keep(failure.kind.value, was_asked=failure.kind not in _NEVER_ASKED)
 
-    def _keep(self, failure: str | None) -> None:
+    def _keep(self, failure: str | None, *, was_asked: bool = True) -> None:
         asking, route = self._asking, self._asking.workflow.revision
-        self._shadows.ended(asking.workflow.name)
+        whole = b"".join(self._parts)
+        is_billed = was_asked and (self._head is None or self._head.status < 300)
+        self._shadows.ended(asking, self._target, self._put_by, whole if is_billed else None)
         # What the candidate was asked differs from what the user's application sent: its own prompt is in it.
         request_note, request = keep_body(self._body, asking.workflow.keep)
-        response_note, response = keep_body(b"".join(self._parts) or None, asking.workflow.keep)
+        response_note, response = keep_body(whole or None, asking.workflow.keep)
         record = ServedExchange(
             id=self._id,
             at_ns=asking.at_ns,
@@ -165,5 +224,6 @@ class ShadowAnswer:
             pair=asking.id,
             request=request_note,
             response=response_note,
+            traceparent=asking.traceparent,
         )
         self._effects.keep(record, request, response)

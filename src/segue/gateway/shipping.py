@@ -10,25 +10,42 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segue.errors import ConflictError, SegueError
-from segue.exchanges.keeping import Keeping, KeepingRules
+from segue.errors import ConflictError, SegueError, StoreError
+from segue.exchanges.keeping import DAY_NS, Keeping, KeepingRules
 from segue.exchanges.record import Logged
 from segue.gateway.enriching import Enricher
 from segue.gateway.last_known import LastKnown, load_last_known
-from segue.model import Bundle
+from segue.gateway.telemetry.lines import Happened, LineWriter
+from segue.gateway.telemetry.observer import Observer
+from segue.gateway.telemetry.settings import TelemetrySettings
+from segue.gateway.telemetry.sums import Sums
+from segue.model import Bundle, Json
 from segue.model.serving import Serving
 from segue.providers.config import parse_provider, vendor_of_provider
 from segue.providers.pricing import PriceBook
 
+if TYPE_CHECKING:
+    from segue.exchanges.shipper import Shipper
+
 EVERY_S = 1.0
+LONGEST_S = 4.0
+WORTH_BYTES = 4 << 20
+"""What a step should find to do: each writes a file and commits, which costs as much as to carry a few hundred records."""
 PATIENCE_S = 5.0
 """How long to wait where another shipper works on the archive, before looking again."""
+
+
+Learn = Callable[[Mapping[str, Bundle], Mapping[str, Mapping[str, Json]]], None]
+"""Hears of the bundles and providers of each new route."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +55,7 @@ class ShippingSettings:
     last_known: Path
     spool: Path
     archive: Path
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
 
 
 def run_shipping(settings: ShippingSettings, pipe: Connection) -> None:
@@ -46,7 +64,18 @@ def run_shipping(settings: ShippingSettings, pipe: Connection) -> None:
     os.nice(5)
     ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
-    _ship(settings, lambda seconds: _wait(pipe, ending, seconds))
+
+    def say(what: Sums | Happened) -> None:
+        with suppress(OSError):
+            pipe.send(what)
+
+    observer = Observer(
+        settings.telemetry, version=version("segue-ai"), say=say, lines=LineWriter(2, time.time_ns), wall_ns=time.time_ns
+    )
+    try:
+        _ship(settings, observer, say, lambda seconds: _wait(pipe, ending, seconds))
+    finally:
+        observer.close()
 
 
 def _wait(pipe: Connection, ending: threading.Event, seconds: float) -> bool:
@@ -60,57 +89,101 @@ def _wait(pipe: Connection, ending: threading.Event, seconds: float) -> bool:
     return not ending.is_set()
 
 
-def _ship(settings: ShippingSettings, wait: Callable[[float], bool]) -> None:
+def _ship(
+    settings: ShippingSettings, observer: Observer, say: Callable[[Happened], None], wait: Callable[[float], bool]
+) -> None:
     from segue.exchanges.shipper import Shipper, ShipSettings, ship_forever
 
-    known = Known(settings.last_known, time.time_ns)
+    known, pace = Known(settings.last_known, time.time_ns, observer.learn), Pace()
+    enrich = observer.noting(known.enrich)
+
     while True:
         try:
             shipper = Shipper(
-                settings.spool, settings.archive, clock=time.time_ns, settings=ShipSettings(known.rules(), enrich=known.enrich)
+                settings.spool, settings.archive, clock=time.time_ns, settings=ShipSettings(known.rules, enrich=enrich)
             )
             break
-        except (ConflictError, OSError):
+        except (ConflictError, StoreError, OSError) as error:
             # The gateway before this one is still finishing, or there is no room: the spool keeps what comes.
+            if not isinstance(error, ConflictError):
+                observer.told(error)
             if not wait(PATIENCE_S):
                 return
+
+    def told(what: object) -> None:
+        pace.told(what)
+        observer.told(what)
+        _tell_rebuilt(shipper, say)
+
+    _tell_rebuilt(shipper, say)
     try:
-        ship_forever(shipper, wait=lambda: wait(EVERY_S), told=lambda _: None)
-        while shipper.step().has_more:
-            pass
+        ship_forever(shipper, wait=lambda: wait(pace.next_s()), told=told)
+        has_more = True
+        with suppress(OSError, StoreError):  # what cannot be shipped now stays in the spool
+            while has_more:
+                step = shipper.step()
+                observer.told(step)
+                has_more = step.has_more
     finally:
         shipper.close()
+
+
+def _tell_rebuilt(shipper: Shipper, say: Callable[[Happened], None]) -> None:
+    found, shipper.rebuilt = shipper.rebuilt, None
+    if found is not None:
+        say(Happened("ledger_rebuilt", found.text, "warning", {"files": len(found.files), "rows": found.n_rows}))
+
+
+class Pace:
+    """How long to wait before the next round: the less there is, the longer."""
+
+    def __init__(self) -> None:
+        self._waited_s = EVERY_S
+        self._n_bytes = 0
+
+    def told(self, what: object) -> None:
+        """Of each step."""
+        self._n_bytes += getattr(what, "n_bytes", 0)
+
+    def next_s(self) -> float:
+        """So long that as much would come as a step is worth, if it goes on as in the last round."""
+        per_second = self._n_bytes / self._waited_s
+        self._waited_s = min(LONGEST_S, max(EVERY_S, WORTH_BYTES / per_second)) if per_second else LONGEST_S
+        self._n_bytes = 0
+        return self._waited_s
 
 
 class Known:
     """Bundles and prices of the routes that are known, and were while this process lived."""
 
-    def __init__(self, path: Path, wall_ns: Callable[[], int]) -> None:
-        self._path, self._wall_ns = path, wall_ns
+    def __init__(self, path: Path, wall_ns: Callable[[], int], learn: Learn = lambda _bundles, _providers: None) -> None:
+        self._path, self._wall_ns, self._learn = path, wall_ns, learn
         self._seen: int | None = None
         self._bundles: dict[str, Bundle] = {}
         self._enricher: Enricher | None = None
-        self._day = ""
+        self._day = -1
         self._last: LastKnown | None = None
 
     def rules(self) -> KeepingRules:
         """What is kept of each workflow, and how long."""
         self._look()
         servings = {} if self._last is None else self._last.servings
-        return KeepingRules(workflows={name: keeping_of(one) for name, one in servings.items()})
+        rules = {name: keeping_of(one) for name, one in servings.items()}
+        days = [one.days for one in rules.values() if one.days is not None]
+        if days:
+            # Feedback that names no workflow may be about any, and hold a text: it stays no longer than the strictest allows.
+            rules[""] = Keeping(min(days))
+        return KeepingRules(workflows=rules)
 
     def enrich(self, logged: Logged) -> Logged:
         """With what its answer says."""
         digest = logged.exchange.answered_by or logged.exchange.bundle
-        today = self._today()
+        today = self._wall_ns() // DAY_NS
         if digest not in self._bundles or today != self._day:
             self._look(today)
         return logged if self._enricher is None else self._enricher(logged)
 
-    def _today(self) -> str:
-        return datetime.fromtimestamp(self._wall_ns() / 1e9, UTC).date().isoformat()
-
-    def _look(self, today: str | None = None) -> None:
+    def _look(self, today: int | None = None) -> None:
         try:
             stamp = self._path.stat().st_mtime_ns
             if stamp == self._seen and (today is None or today == self._day):
@@ -119,15 +192,16 @@ class Known:
         except (OSError, SegueError):
             return
         self._seen, self._last = stamp, found
-        self._day = today or self._today()
+        self._day = self._wall_ns() // DAY_NS if today is None else today
         self._bundles.update(found.bundles)
+        self._learn(found.bundles, found.providers)
         vendors = {}
         for name, entry in found.providers.items():
             try:
                 vendors[name] = vendor_of_provider(parse_provider(name, entry))
             except SegueError:
                 vendors[name] = None
-        prices = PriceBook(found.prices, as_of=datetime.fromisoformat(self._day).date())
+        prices = PriceBook(found.prices, as_of=datetime.fromtimestamp(self._day * 86_400, UTC).date())
         self._enricher = Enricher(self._bundles.get, vendors, prices)
 
 

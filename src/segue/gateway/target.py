@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -31,6 +31,11 @@ class Target:
     profile: WireProfile
     timeouts: Timeouts
     breaker: Breaker
+    named: Header = field(init=False, repr=False)
+    """How an answer says whose it is."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "named", (b"segue-bundle", self.digest.encode()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,34 +46,53 @@ class ServedWorkflow:
     table: RoutingTable
     targets: Mapping[str, Target]
     keep: Keep = "full"
+    _chains: dict[str, tuple[Target, ...]] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def name(self) -> str:
         """Of the workflow."""
         return self.revision.route.workflow
 
-    def chain(self, assigned: Assigned) -> Iterator[Target]:
+    def chain(self, assigned: Assigned) -> tuple[Target, ...]:
         """Whom to ask, in turn: the bundle assigned, the incumbent, the bundle's own fallback, the route's. Each once."""
-        route = self.revision.route
-        first = self.targets[assigned.bundle]
-        for digest in dict.fromkeys((assigned.bundle, route.incumbent, first.applied.bundle.fallback, route.fallback)):
-            if digest is not None and digest in self.targets:
-                yield self.targets[digest]
+        chain = self._chains.get(assigned.bundle)
+        if chain is None:
+            route, fallback = self.revision.route, self.targets[assigned.bundle].applied.bundle.fallback
+            digests = dict.fromkeys((assigned.bundle, route.incumbent, fallback, route.fallback))
+            chain = tuple(self.targets[one] for one in digests if one is not None and one in self.targets)
+            self._chains[assigned.bundle] = chain
+        return chain
 
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """All workflows of one environment. Immutable: a flip puts another in its place, and requests under way keep theirs."""
+    """All workflows of one environment. Immutable: a flip puts another in its place, and requests under way keep theirs.
+
+    `refused` are those whose newest route cannot be served, and why: some are served on from an older one, some not at all.
+    """
 
     workflows: Mapping[str, ServedWorkflow] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    def numbers(self) -> dict[str, int]:
+        """Workflow → revision: what is served."""
+        return {name: served.revision.revision for name, served in self.workflows.items()}
 
     def find(self, name: str, key: GatewayKey) -> ServedWorkflow | ClientError:
         """A workflow that this key may call; of others it learns no more than that it may not."""
         found = self.workflows.get(name)
         if found is not None and key.may_call(name):
             return found
+        if name in self.refused and key.may_call(name):
+            message = f"The workflow '{name}' cannot be served: {self.refused[name]}"
+            return ClientError("overloaded", message, "model", "workflow_not_servable")
         known = [one for one in self.workflows if key.may_call(one)]
         near = get_close_matches(name, known, n=1, cutoff=0.5)
-        told = f" Did you mean '{near[0]}'?" if near else f" This key may call: {', '.join(sorted(known)[:8]) or 'none'}."
+        if near:
+            told = f" Did you mean '{near[0]}'?"
+        elif known:
+            told = f" This key may call: {', '.join(sorted(known)[:8])}."
+        else:
+            told = " It may call none that has a route; this sets one: segue route set WORKFLOW BUNDLE."
         message = f"'model' names a workflow here, and there is no '{name[:100]}' that this key may call.{told}"
         return ClientError("not_found", message, "model", "workflow_not_found")

@@ -1,8 +1,8 @@
 """A request whose client and bundle speak different dialects, and its answer on the way back.
 
 It goes through the neutral conversation; what that or the bundle's dialect has no place for is refused by name, never left out
-in silence (`docs/dialects.md`). So does a request within one dialect where reasoning of earlier turns has to find its way: a
-provider's opaque reasoning goes back to where it was made, and nowhere else.
+in silence (`docs/dialects.md`). A provider's opaque reasoning goes back to where it was made, and nowhere else. A request that
+stays in its dialect does not come here (`marked`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from segue.wire.neutral.conversation import Dialect
 from segue.wire.neutral.events import AnswerDecoder, Ended, Failed, fold, is_meaningful
 from segue.wire.neutral.head import Head
 from segue.wire.neutral.origin import Origin
-from segue.wire.passing import may_hold_reasoning
 from segue.wire.profiles import WireProfile
 
 Raw = msgspec.Raw
@@ -38,12 +37,6 @@ class Translation:
     target: Dialect
     origin: Origin
     head: Head
-
-
-def passes_as_it_is(edge: Edge, applied: AppliedBundle, body: bytes) -> bool:
-    """Whether request and answer need no translation: one dialect, and no reasoning that belongs somewhere."""
-    same = edge.codec == CODEC_OF[applied.dialect]
-    return same and not applied.may_think and not may_hold_reasoning(edge.codec, body)
 
 
 def translate_request(
@@ -67,7 +60,7 @@ def translate_request(
     raw = {name: Raw(_encode(value)) for name, value in wire.body.items()}
     own = {OWN_FIELD: fields[OWN_FIELD]} if OWN_FIELD in fields else {}
     changed = {}
-    if target == "anthropic_messages" and applied.may_think and lacks_own_thinking(wire.body["messages"]):
+    if target == "anthropic_messages" and applied.has_thinking_budget(raw) and lacks_own_thinking(wire.body["messages"]):
         changed["thinking"] = Raw(b'{"type":"disabled"}')
     head = Head(answer_id, created_s, bundle.workflow, asked.include_usage, asked)
     return Translation(applied.dress({**raw, **own}, changed), edge.codec, target, origin, head)
@@ -84,11 +77,12 @@ def translate_answer(translation: Translation, body: bytes) -> bytes | Failure:
 class TranslatedStream:
     """A stream, written anew. `begun` once a client that has these frames has something of the answer."""
 
-    __slots__ = ("_decoder", "_stream", "begun", "ended", "failure")
+    __slots__ = ("_decoder", "_last", "_stream", "begun", "ended", "failure")
 
     def __init__(self, translation: Translation) -> None:
         self._decoder: AnswerDecoder = CODECS[translation.target].answer_decoder(origin=translation.origin)
         self._stream: AnswerStream = CODECS[translation.client].answer_stream(translation.head)
+        self._last: bytes | None = None
         self.begun = self.ended = False
         self.failure: Failure | None = None
 
@@ -102,11 +96,24 @@ class TranslatedStream:
             if isinstance(event, Failed):
                 self.failure = event.failure
                 break
-            frames.append(self._stream.encode(event))
+            told = self._stream.encode(event)
+            if self._stream.failure is not None:
+                self.failure, self._last = self._stream.failure, told
+                break
+            frames.append(told)
             self.begun = self.begun or is_meaningful(event)
             self.ended = self.ended or isinstance(event, Ended)
         return b"".join(frames)
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing follows."""
+        return self.ended
+
+    def end(self) -> bytes:
+        """What its last event still needs: nothing, for these frames are whole."""
+        return b""
+
     def error(self, error: ClientError) -> bytes:
         """The last frames of a stream that is not whole."""
-        return self._stream.error(error)
+        return self._stream.error(error) if self._last is None else self._last

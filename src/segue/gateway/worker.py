@@ -11,26 +11,36 @@ import asyncio
 import gc
 import os
 import secrets
+import select
 import signal
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from segue.errors import SegueError
+from segue.exchanges.outcome import Outcome
 from segue.exchanges.record import ServedExchange
 from segue.exchanges.spool import SpoolSettings, SpoolThread
 from segue.gateway.asking import Effects
 from segue.gateway.handler import Gateway
 from segue.gateway.http import Deadlines, Origin, Server, Upstream
 from segue.gateway.keys import KeyRing
-from segue.gateway.last_known import load_last_known
+from segue.gateway.last_known import LastKnown, load_last_known
 from segue.gateway.planes import Planes
+from segue.gateway.port import port_error
 from segue.gateway.shadow import Shadows
+from segue.gateway.shadow_money import ShadowMoney, has_money_cap, learn_prices
+from segue.gateway.spending import MappedSpending
 from segue.gateway.target import Plane, Target
+from segue.gateway.telemetry.failing import trail_of
+from segue.gateway.telemetry.live import live_sums
 
+LIVE_S = 1.0
 GC_AFTER = 20_000
 """Objects made until the collector looks at the young ones. Requests leave none behind that need it."""
 
@@ -46,6 +56,7 @@ class WorkerSettings:
     last_known: Path
     spool: Path
     grace_s: float = 30.0
+    passes_traces: bool = False
 
 
 def run_worker(settings: WorkerSettings, pipe: Connection, environ: Mapping[str, str]) -> None:
@@ -66,15 +77,19 @@ class _Worker:
         self._pipe = pipe
         self._environ = environ
         self._stop = asyncio.Event()
-        self._numbers: dict[str, int] = {}
         self._fault: str | None = None
         self._ids = 0
         # 72 bits of a start, then a count: unique without asking the kernel for each request.
         self._own = secrets.token_urlsafe(9)
+        spent = settings.last_known.stem.replace("last-known", "shadow-spending")
+        self._money = ShadowMoney(MappedSpending(settings.last_known.with_name(spent)))
+        self._listening = select.poll()
+        self._listening.register(pipe.fileno(), select.POLLOUT)
 
     async def run(self) -> None:
         settings, loop = self._settings, asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        loop.set_exception_handler(lambda _, context: self._broke(context.get("exception")))
         deadlines = Deadlines(loop.time, loop.call_later)
 
         def open_upstream(origin: Origin) -> Upstream:
@@ -83,24 +98,32 @@ class _Worker:
         self._planes = Planes(open_upstream, self._environ)
         with SpoolThread(SpoolSettings(settings.spool, f"w{settings.number}", settings.run)) as self._spool:
             effects = Effects(time.perf_counter_ns, self._keep, self._breaker_moved)
+            self._shadows = Shadows(effects, self._new_id, self._is_busy, self._money)
             self._gateway = Gateway(
                 plane=Plane(),
                 keys=KeyRing(()),
                 effects=effects,
                 wall_ns=time.time_ns,
                 new_id=self._new_id,
-                shadows=Shadows(effects, self._new_id, self._is_busy),
+                shadows=self._shadows,
                 readiness=self._readiness,
+                passes_traces=settings.passes_traces,
             )
             self._load()
-            server = Server(self._gateway, deadlines=deadlines, clock=loop.time)
-            port = await server.listen(settings.host, settings.port, reuse_port=True)
+            server = Server(self._gateway, deadlines=deadlines, clock=loop.time, report=self._broke)
+            try:
+                port = await server.listen(settings.host, settings.port, reuse_port=True)
+            except OSError as error:
+                told = port_error(settings.host, settings.port, error)
+                self._say({"said": "failed", "failed": told.what, "fix": told.fix})
+                return
             # What is there now stays: the collector need not look at it again and again.
             gc.collect()
             gc.freeze()
             gc.set_threshold(GC_AFTER)
             self._say({"said": "serving", "port": port, "pid": os.getpid(), **self._state()})
             loop.add_reader(self._pipe.fileno(), self._heard)
+            self._tell_live(server)
             await self._stop.wait()
             loop.remove_reader(self._pipe.fileno())
             left = await server.stop(settings.grace_s)
@@ -125,38 +148,90 @@ class _Worker:
             self._stop.set()
 
     def _load(self) -> None:
-        """Another plane in the place of the old one, or the old one and the reason why."""
+        """Another plane in the place of the old one, or the old one and the reason why. Keys are taken up in any case."""
         try:
             found = load_last_known(self._settings.last_known)
-            plane = self._planes.build(found.sources())
         except SegueError as error:
             self._fault = " ".join(fault.sentence() for fault in error.faults)
             return
-        self._gateway.plane, self._gateway.keys = plane, KeyRing(found.keys)
-        self._numbers, self._fault = found.numbers(), None
+        self._gateway.keys = KeyRing(found.keys)
+        self._gateway.plane = self._planes.build(*found.sources(), last=self._gateway.plane)
+        self._fault = None
+        if has_money_cap(found):
+            # The price list takes a while to load: not on the loop that answers users.
+            threading.Thread(target=self._learn_prices, args=(found,), name="segue-prices", daemon=True).start()
+
+    def _learn_prices(self, found: LastKnown) -> None:
+        """What shadows cost. Until it is known, those with a cap in money are not sent."""
+        self._money.price = learn_prices(found, datetime.fromtimestamp(time.time_ns() / 1e9, UTC).date())
 
     def _is_busy(self) -> bool:
         """Users wait for a connection: not the time to mirror anybody."""
         return any(upstream.waiting for upstream in self._planes.upstreams)
 
     def _state(self) -> dict[str, Any]:
-        return {"revisions": self._numbers, "fault": self._fault}
+        plane = self._gateway.plane
+        return {
+            "revisions": plane.numbers(),
+            "fault": self._fault,
+            "refused": dict(plane.refused),
+            "breakers": self._breakers(),
+        }
+
+    def _breakers(self) -> dict[str, str]:
+        """Bundle → state, of those that are not simply asked."""
+        targets = (target for served in self._gateway.plane.workflows.values() for target in served.targets.values())
+        return {target.digest: target.breaker.state for target in targets if target.breaker.state != "closed"}
 
     def _readiness(self) -> Mapping[str, Any]:
         """Ready: there is something to serve, and exchanges are kept."""
-        spool = self._spool.state
+        spool, plane = self._spool.state, self._gateway.plane
         return {
-            "ready": bool(self._numbers) and spool.is_keeping,
-            "revisions": self._numbers,
+            "ready": bool(plane.workflows) and spool.is_keeping,
+            "revisions": plane.numbers(),
+            "refused": plane.refused,
             "routes_fault": self._fault,
+            "breakers": self._breakers(),
+            "shadows": self._shadowed(),
             "log": {"kept": spool.kept, "not_kept": spool.not_kept, "fault": spool.fault},
         }
 
-    def _keep(self, record: ServedExchange, request: bytes, response: bytes) -> int | None:
+    def _shadowed(self) -> dict[str, Any]:
+        """Workflow → how many were mirrored, and how many were not, by reason."""
+        found: dict[str, Any] = {}
+        for name in self._gateway.plane.workflows:
+            shed = {reason: count for (workflow, reason), count in sorted(self._shadows.shed.items()) if workflow == name}
+            if shed or self._shadows.mirrored[name]:
+                found[name] = {"mirrored": self._shadows.mirrored[name], "shed": shed}
+        return found
+
+    def _keep(self, record: ServedExchange | Outcome, request: bytes, response: bytes) -> int | None:
         return self._spool.append(record, request, response)
 
     def _breaker_moved(self, target: Target) -> None:
-        self._say({"said": "breaker", "bundle": target.digest, "state": target.breaker.state})
+        told = {"bundle": target.digest, "state": target.breaker.state, "breakers": self._breakers()}
+        self._say({"said": "breaker", **told})
+
+    def _tell_live(self, server: Server) -> None:
+        """Once a second: what has been counted, and how it stands. Left out where the keeper does not listen."""
+        asyncio.get_running_loop().call_later(LIVE_S, self._tell_live, server)
+        if self._listening.poll(0):
+            spool = self._spool.state
+            sums = live_sums(
+                self._settings.number,
+                connections=len(server),
+                refused=self._gateway.refused,
+                plane=self._gateway.plane,
+                upstreams=self._planes.upstreams,
+                shadows=self._shadows,
+                spool=spool,
+                is_ready=bool(self._readiness()["ready"]),
+            )
+            self._say({"said": "live", "sums": sums, "is_keeping": spool.is_keeping, "spool_fault": spool.fault})
+
+    def _broke(self, error: BaseException | None) -> None:
+        """A request, or something beside it, failed within the gateway."""
+        self._say({"said": "broke", "trail": "something" if error is None else trail_of(error)})
 
     def _new_id(self) -> str:
         self._ids += 1

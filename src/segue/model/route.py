@@ -25,6 +25,10 @@ pin: as drain, and a conversation keeps its bundle through the growth of a share
 """
 
 
+MOST_DRAINING = 8
+"""Bundles that conversations may still be continued on: each is kept ready in every worker. The oldest leave first."""
+
+
 class SegmentRule(Frozen):
     """The share of one segment. `where` is its predicate: each attribute has one of its values; none at all is everyone."""
 
@@ -41,11 +45,15 @@ class SegmentRule(Frozen):
 
 
 class ShadowRule(Frozen):
-    """How much is mirrored to the candidate. Capped in calls at once and calls a second, in each process of a gateway."""
+    """How much is mirrored to the candidate. Capped in calls at once and calls a second, in each process of a gateway.
+
+    `usd_per_day` caps what it costs, in US dollars a day (UTC), all processes of a machine together.
+    """
 
     share: Share = 1.0
     max_in_flight: int = Field(default=64, ge=1)
     per_second: float | None = Field(default=None, gt=0)
+    usd_per_day: float | None = Field(default=None, gt=0)
 
 
 class Route(Frozen):
@@ -90,16 +98,23 @@ class Route(Frozen):
 
     def rolled_back(self) -> Route:
         """The incumbent for everyone, nobody shadowed: one value for any rollback, whatever state the upgrade is in."""
-        begun = (self.candidate,) if self.conversations != "switch" and self.candidate is not None else ()
-        return self.model_copy(
-            update={
-                "candidate": None,
-                "share": 0.0,
-                "segments": (),
-                "shadow": None,
-                "draining": tuple(dict.fromkeys((*self.draining, *begun))),
-            }
-        )
+        back = {"candidate": None, "share": 0.0, "segments": (), "shadow": None}
+        return self.model_copy(update=back).following(self)
+
+    def following(self, last: Route | None) -> Route:
+        """This route as the next after `last`: bundles that it no longer serves are left to the conversations begun on them.
+
+        None where conversations switch. A bundle leaves the list when it serves again, and when more than `MOST_DRAINING`
+        have come after it.
+        """
+        if self.conversations == "switch" or last is None:
+            return self
+        begun: dict[str, None] = {}
+        for one in (*last.draining, last.candidate, last.incumbent):
+            if one is not None and one not in (self.incumbent, self.candidate):
+                begun.pop(one, None)
+                begun[one] = None
+        return self.model_copy(update={"draining": tuple(begun)[-MOST_DRAINING:]})
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from segue.model.base import Frozen
 
 Permission = Literal["call", "pin", "feedback", "metrics"]
+LogForm = Literal["text", "json", "access"]
 
 
 class GatewayKey(Frozen):
@@ -22,6 +23,10 @@ class GatewayKey(Frozen):
     def may_call(self, workflow: str) -> bool:
         """Whether requests of this workflow may be made with it."""
         return "call" in self.permissions and (not self.workflows or workflow in self.workflows)
+
+    def may_tell(self, workflow: str) -> bool:
+        """Whether feedback on exchanges of this workflow may be given with it."""
+        return "feedback" in self.permissions and (not self.workflows or workflow in self.workflows)
 
 
 class Serving(Frozen):
@@ -42,6 +47,33 @@ class Serving(Frozen):
 
 
 class GatewaySettings(Frozen):
-    """The gateway of a workspace. Keys are rotated by having two of them for a while."""
+    """The gateway of a workspace. Keys are rotated by having two of them for a while.
+
+    `metrics` is where Prometheus metrics are served, host and port; left out, nowhere. `log` says what the gateway writes to
+    standard error: words for a person, a JSON object for each event, or (`access`) one for each exchange, too.
+    """
 
     keys: tuple[GatewayKey, ...] = ()
+    metrics: str | None = None
+    log: LogForm = "text"
+
+    @field_validator("metrics")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_address(value)
+        return value
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """`127.0.0.1:9464`, `[::1]:9464`, `localhost:0`. Raises `ValueError` with what is wrong."""
+    host, colon, port = text.strip().rpartition(":")
+    if not colon or not host:
+        raise ValueError("an address to listen on is a host and a port, such as 127.0.0.1:9464")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError("an IPv6 address stands in brackets, such as [::1]:9464")
+    if not port.isascii() or not port.isdecimal() or int(port) > 65535:
+        raise ValueError("a port is a number up to 65535")
+    return host, int(port)

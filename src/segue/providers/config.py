@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -25,11 +25,21 @@ from segue.providers.pacing import RetryPolicy
 from segue.providers.pricing import PriceBook
 from segue.providers.recorded import RecordedConfig, RecordedProvider, RecordingLookup
 from segue.providers.scripted_config import ScriptedConfig
-from segue.wire.profiles import ANTHROPIC, OPENAI, OPENAI_COMPATIBLE, AnthropicVersion, OutputLimitField, WireProfile
+from segue.wire.profiles import (
+    ANTHROPIC,
+    OPENAI,
+    OPENAI_COMPATIBLE,
+    OPENAI_RESPONSES,
+    AnthropicVersion,
+    OutputLimitField,
+    WireProfile,
+)
 
 _SECRET_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "cookie", "proxy-authorization", "x-goog-api-key"})
 _OWN_HEADERS = frozenset({"content-type", "content-length", "host", "idempotency-key", "anthropic-version", "accept-encoding"})
 _STREAM_IDLE_S = 120.0
+_TELL_USAGE_UNASKED = frozenset({"mistral"})
+"""They refuse `stream_options.include_usage` (422), and say tokens with the end of any stream."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
@@ -104,10 +114,17 @@ class _Hosted(Frozen):
 
 
 class OpenAIConfig(_Hosted):
-    """OpenAI, or a server that speaks its Chat Completions. `base_url` includes the version: `http://localhost:8000/v1`."""
+    """OpenAI, or a server that speaks its Chat Completions or Responses. `base_url` includes the version: `http://localhost:8000/v1`."""
 
     type: Literal["openai"]
+    api: Literal["chat", "responses"] = "chat"
     output_limit: OutputLimitField | None = None
+    stream_usage: bool | None = None
+
+    @property
+    def dialect(self) -> str:
+        """How it is spoken to."""
+        return "openai_responses" if self.api == "responses" else "openai"
 
 
 class AnthropicConfig(_Hosted):
@@ -115,6 +132,11 @@ class AnthropicConfig(_Hosted):
 
     type: Literal["anthropic"]
     api_version: AnthropicVersion = "2023-06-01"
+
+    @property
+    def dialect(self) -> str:
+        """How it is spoken to."""
+        return "anthropic"
 
 
 ProviderConfig = OpenAIConfig | AnthropicConfig | RecordedConfig | ScriptedConfig
@@ -183,16 +205,15 @@ def wire_profile(config: OpenAIConfig | AnthropicConfig) -> WireProfile:
     """What the endpoint of an entry can be told."""
     if isinstance(config, AnthropicConfig):
         return ANTHROPIC[config.api_version]
-    profile = OPENAI if vendor_of_provider(config) in ("openai", "azure") else OPENAI_COMPATIBLE
-    if config.output_limit is None or config.output_limit == profile.output_limit:
+    if config.api == "responses":
+        return OPENAI_RESPONSES
+    vendor = vendor_of_provider(config)
+    profile = OPENAI if vendor in ("openai", "azure") else OPENAI_COMPATIBLE
+    output_limit = config.output_limit or profile.output_limit
+    stream_usage = vendor not in _TELL_USAGE_UNASKED if config.stream_usage is None else config.stream_usage
+    if (output_limit, stream_usage) == (profile.output_limit, profile.stream_usage):
         return profile
-    return WireProfile(
-        name=profile.name,
-        output_limit=config.output_limit,
-        refuses=profile.refuses,
-        efforts=profile.efforts,
-        max_stop=profile.max_stop,
-    )
+    return replace(profile, output_limit=output_limit, stream_usage=stream_usage)
 
 
 def vendor_of_provider(config: ProviderConfig) -> str | None:
@@ -208,7 +229,7 @@ def parameter_faults(config: ProviderConfig, parameters: Parameters) -> list[Fau
         return []
     from segue.providers.dialects import DIALECTS
 
-    return DIALECTS[config.type].parameter_faults(parameters, wire_profile(config))
+    return DIALECTS[config.dialect].parameter_faults(parameters, wire_profile(config))
 
 
 def open_provider(
@@ -234,7 +255,7 @@ def open_provider(
     from segue.providers.dialects import DIALECTS
     from segue.providers.http import HttpProvider, HttpSettings
 
-    dialect = DIALECTS[config.type]
+    dialect = DIALECTS[config.dialect]
     endpoint = find_endpoint(name, config, environ)
     settings = HttpSettings(
         base_url=endpoint.base_url,
@@ -265,7 +286,7 @@ def find_endpoint(name: str, config: OpenAIConfig | AnthropicConfig, environ: Ma
     """Raises `ProviderError` naming the variable and the entry where a key is missing."""
     from segue.providers.dialects import DIALECTS
 
-    dialect = DIALECTS[config.type]
+    dialect = DIALECTS[config.dialect]
     base_url, key_env = _address(config)
     secrets = {
         header: _secret(name, f"headers_env.{header}", variable, environ) for header, variable in config.headers_env.items()
@@ -275,6 +296,11 @@ def find_endpoint(name: str, config: OpenAIConfig | AnthropicConfig, environ: Ma
         secrets[dialect.key_header] = _secret(name, "api_key_env", key_env, environ)
         headers[dialect.key_header] = dialect.key_prefix + secrets[dialect.key_header]
     return Endpoint(base_url, headers, tuple(secrets.values()))
+
+
+def base_url_of(config: OpenAIConfig | AnthropicConfig) -> str:
+    """Where an entry over HTTP is asked: its own address, or its vendor's."""
+    return _address(config)[0]
 
 
 def _address(config: OpenAIConfig | AnthropicConfig) -> tuple[str, str | None]:

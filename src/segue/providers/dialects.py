@@ -1,4 +1,4 @@
-"""The dialects `HttpProvider` speaks, by the type a provider has in segue.yaml."""
+"""The dialects `HttpProvider` speaks, by the name that a provider's entry in segue.yaml gives them (`dialect`)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from segue.model import Parameters
 from segue.providers.base import ModelRequest
 from segue.wire import anthropic_messages, openai_chat
 from segue.wire.base import Decoded, StreamDecoder, WireRequest
+from segue.wire.openai_responses import decode as responses_in
+from segue.wire.openai_responses import encode as responses_out
 from segue.wire.profiles import WireProfile
 
 
@@ -44,6 +46,14 @@ DIALECTS: Mapping[str, Dialect] = {
         decode=openai_chat.decode_reply,
         stream=openai_chat.ChatStreamDecoder,
         parameter_faults=openai_chat.parameter_faults,
+        key_header="Authorization",
+        key_prefix="Bearer ",
+    ),
+    "openai_responses": Dialect(
+        encode=responses_out.encode_request,
+        decode=responses_in.decode_reply,
+        stream=responses_in.ResponsesStreamDecoder,
+        parameter_faults=responses_out.parameter_faults,
         key_header="Authorization",
         key_prefix="Bearer ",
     ),

@@ -9,9 +9,11 @@ import orjson
 
 from segue.model import Json
 from segue.standin.said import Asked, Refused, Said, cut_in_pieces
+from segue.standin.seals import Scope
 from segue.standin.settings import StandInSettings
 
 PATH = "/v1/chat/completions"
+PROVIDER = "openai"
 BASE = "/v1"
 OVERLOADED_STATUS = 503
 _CREATED = 1_700_000_000
@@ -102,7 +104,52 @@ def read(body: dict[str, Any], headers: Mapping[str, str]) -> Asked | Refused:  
         include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
         logprobs=bool(body.get("logprobs")),
         input_characters=sum(len(_text(turn.get("content"))) for turn in messages),
+        results=tuple(_text(turn.get("content")) for turn in _behind_last_call(messages)),
+        images=sum(
+            part.get("type") == "image_url"
+            for turn in messages
+            if isinstance(turn.get("content"), list)
+            for part in turn["content"]
+        ),
     )
+
+
+_SAID = frozenset({"role", "content", "name", "prompt_cache_breakpoint"})
+# `annotations` and `parsed` are what the SDK leaves in a message that is said again.
+_TURNS: Mapping[str, frozenset[str]] = {
+    "assistant": _SAID | {"refusal", "tool_calls", "audio", "function_call", "annotations", "parsed"},
+    "tool": frozenset({"role", "content", "tool_call_id"}),
+    "function": frozenset({"role", "content", "name"}),
+}
+_LONGEST_ID = 40
+
+
+def refuse_turns(body: dict[str, Any], scope: Scope) -> Refused | None:  # noqa: ARG001  the port of a front
+    """Why the API would not go on from this conversation: unknown fields, calls without results, results without calls."""
+    open_calls: list[str] = []
+    for at, turn in enumerate(body["messages"]):
+        role = turn["role"]
+        unknown = sorted(set(turn) - _TURNS.get(role, _SAID))
+        if unknown:
+            where = f"messages[{at}].{unknown[0]}"
+            return Refused(400, "invalid_request_error", f"Unknown parameter: '{where}'.", where, "unknown_parameter")
+        if role == "tool":
+            if turn["tool_call_id"] not in open_calls:
+                what = "messages with role 'tool' must be a response to a preceding message with 'tool_calls'."
+                return _bad(f"Invalid parameter: {what}", f"messages[{at}].role")
+            open_calls.remove(turn["tool_call_id"])
+            continue
+        if open_calls:
+            break
+        open_calls = [call["id"] for call in turn.get("tool_calls") or ()]
+        if any(len(name) > _LONGEST_ID for name in open_calls):
+            return _bad(
+                "Invalid 'tool_calls[].id': string too long. Expected at most 40 characters.", f"messages[{at}].tool_calls"
+            )
+    if open_calls:
+        what = "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'."
+        return _bad(f"{what} These did not have response messages: {', '.join(open_calls)}", "messages")
+    return None
 
 
 def error_body(refused: Refused) -> dict[str, Json]:
@@ -186,6 +233,13 @@ def trouble(status: int) -> Refused:
     return {
         429: Refused(429, "requests", "Rate limit reached for requests.", code="rate_limit_exceeded"),
         400: Refused(400, "invalid_request_error", "This request is refused.", param="messages"),
+        413: Refused(
+            400,
+            "invalid_request_error",
+            "This model's maximum context length is 8192 tokens. Please reduce the length of the messages.",
+            param="messages",
+            code="context_length_exceeded",
+        ),
         401: Refused(401, "invalid_request_error", "Incorrect API key provided.", code="invalid_api_key"),
         503: Refused(503, "server_error", "The engine is currently overloaded, please try again later."),
     }.get(status, Refused(500, "server_error", "The server had an error while processing your request."))
@@ -199,6 +253,14 @@ def _text(content: Json) -> str:
     if isinstance(content, list):
         return "".join(part.get("text", "") for part in content if isinstance(part, dict))
     return content if isinstance(content, str) else ""
+
+
+def _behind_last_call(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The results that end a conversation."""
+    at = len(messages)
+    while at and messages[at - 1]["role"] == "tool":
+        at -= 1
+    return messages[at:]
 
 
 def _finish(said: Said) -> str:

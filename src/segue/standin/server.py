@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import ModuleType, TracebackType
 from typing import Any
 
@@ -12,14 +13,19 @@ from aiohttp import web
 
 from segue.model import Json
 from segue.providers.draws import uniform
-from segue.standin import anthropic_front, openai_front
+from segue.standin import anthropic_count_front, anthropic_front, openai_front, responses_count_front, responses_front
 from segue.standin.ledger import Ledger
-from segue.standin.said import HUGE_CHARACTERS, Asked, Refused, Said, say
+from segue.standin.said import HUGE_CHARACTERS, Asked, Refused, Said, named_calls, say
 from segue.standin.script import Script
+from segue.standin.seals import Scope
 from segue.standin.settings import StandInSettings, Trouble
 
 STATE_PATH = "/__stand-in/state"
-_FRONTS: Mapping[str, ModuleType] = {"openai": openai_front, "anthropic": anthropic_front}
+_FRONTS: Mapping[str, tuple[ModuleType, ...]] = {
+    "openai": (openai_front, responses_front, responses_count_front),
+    "anthropic": (anthropic_front, anthropic_count_front),
+}
+"""The APIs of each provider, the one it is asked at most first."""
 _SLOW_FACTOR = 10
 _HANG_S = 3600.0
 
@@ -27,7 +33,7 @@ _HANG_S = 3600.0
 class StandIn:
     """`async with StandIn(settings) as base_url`: serves on a loopback port until left. `ledger` holds what it has seen.
 
-    With a `script` it answers as the script's models do, each with its own latency.
+    With a `script` it answers as the script's models do, each with its own latency. `on_body` is shown every request it reads.
     """
 
     def __init__(
@@ -37,6 +43,7 @@ class StandIn:
         script: Script | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        on_body: Callable[[dict[str, Json]], None] | None = None,
     ) -> None:
         self.settings = settings or StandInSettings()
         self._script = script
@@ -44,7 +51,9 @@ class StandIn:
         self.origin = ""
         self._host = host
         self._port = port
-        self._front: Any = _FRONTS[self.settings.dialect]
+        self._fronts: dict[str, Any] = {front.PATH: front for front in _FRONTS[self.settings.dialect]}
+        self._front: Any = next(iter(self._fronts.values()))
+        self.on_body = on_body
         self._runner: web.ServerRunner | None = None
 
     @property
@@ -71,36 +80,39 @@ class StandIn:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == STATE_PATH:
             return _json(200, self.ledger.as_json(with_keys="keys" in request.query))
-        if request.path != self._front.PATH or request.method != "POST":
+        front = self._fronts.get(request.path)
+        if front is None or request.method != "POST":
             return _json(404, self._front.error_body(Refused(404, "not_found_error", "Not found")))
         key = request.headers.get("Idempotency-Key", "")
         attempt = self.ledger.begin(key)
         try:
-            response = await self._answer(request, key, attempt)
+            response = await self._answer(request, front, key, attempt)
         finally:
             self.ledger.in_flight -= 1
         self.ledger.by_status[response.status] += 1
         return response
 
-    async def _answer(self, request: web.BaseRequest, key: str, attempt: int) -> web.StreamResponse:
-        settings, front = self.settings, self._front
+    async def _answer(self, request: web.BaseRequest, front: Any, key: str, attempt: int) -> web.StreamResponse:
+        settings = self.settings
         if settings.key is not None:
             refused = front.check_key(request.headers, settings.key)
             if refused is not None:
-                return self._error(refused)
+                return _error(front, refused)
         try:
             body = orjson.loads(await request.read())
         except orjson.JSONDecodeError:
-            return self._error(Refused(400, "invalid_request_error", "The body is not JSON."))
-        asked = self._read(body, request.headers)
+            return _error(front, Refused(400, "invalid_request_error", "The body is not JSON."))
+        if self.on_body is not None and isinstance(body, dict):
+            self.on_body(body)
+        asked = self._read(front, body, request.headers)
         if isinstance(asked, Refused):
-            return self._error(asked)
+            return _error(front, asked)
         if settings.rate_limit_above is not None and self.ledger.in_flight > settings.rate_limit_above:
-            return self._error(front.trouble(429))
+            return _error(front, front.trouble(429))
         trouble = self._trouble(key, attempt)
         if trouble is not None:
             self.ledger.by_trouble[trouble.kind] += 1
-            early = self._early_trouble(trouble)
+            early = self._early_trouble(front, trouble)
             if early is not None:
                 return early
         kind = None if trouble is None else trouble.kind
@@ -110,26 +122,32 @@ class StandIn:
         else:
             answer = self._script.say(asked, key)
             if isinstance(answer, Refused):
-                return self._error(answer)
+                return _error(front, answer)
             said, latency_s = answer
         if kind == "huge":
             said = Said("x" * HUGE_CHARACTERS, input_tokens=said.input_tokens, output_tokens=HUGE_CHARACTERS // 4)
         elif kind == "slow":
             latency_s *= _SLOW_FACTOR
-        self.ledger.bill(key)
+        if not getattr(front, "IS_FREE", False):
+            self.ledger.bill(key)
+        if said.calls:
+            said = named_calls(said, asked.scope.seal(str(self.ledger.calls)))
         if asked.stream:
-            return await self._stream(request, asked, said, kind, latency_s)
+            return await self._stream(request, front, asked, said, kind, latency_s)
         if latency_s or kind == "hang":
             await asyncio.sleep(_HANG_S if kind == "hang" else latency_s)
-        return await self._whole(request, front.reply_body(settings, asked, said, str(self.ledger.calls)), kind)
+        return await self._whole(request, front, front.reply_body(settings, asked, said, str(self.ledger.calls)), kind)
 
-    def _read(self, body: Json, headers: Mapping[str, str]) -> Asked | Refused:
+    def _read(self, front: Any, body: Json, headers: Mapping[str, str]) -> Asked | Refused:
         """What is asked. Parts of another shape than the API's end like any request it does not take."""
-        refused: Refused = self._front.trouble(400)
+        refused: Refused = front.trouble(400)
         if not isinstance(body, dict):
             return refused
         try:
-            asked: Asked | Refused = self._front.read(body, headers)
+            asked: Asked | Refused = front.read(body, headers)
+            if isinstance(asked, Asked):
+                scope = Scope.of(front.PROVIDER, self.origin, headers, asked.model)
+                asked = front.refuse_turns(body, scope) or replace(asked, scope=scope)
         except (KeyError, TypeError, AttributeError, ValueError):
             return refused
         return asked
@@ -142,32 +160,31 @@ class StandIn:
                 return trouble
         return None
 
-    def _early_trouble(self, trouble: Trouble) -> web.StreamResponse | None:
+    def _early_trouble(self, front: Any, trouble: Trouble) -> web.StreamResponse | None:
         """Trouble that comes instead of an answer."""
         statuses = {
             "rate_limit": 429,
-            "overloaded": self._front.OVERLOADED_STATUS,
+            "overloaded": front.OVERLOADED_STATUS,
             "server_error": 500,
             "auth": 401,
             "refused": 400,
+            "too_long": 413,
         }
         if trouble.kind in statuses:
             headers = {} if trouble.retry_after_s is None else {"Retry-After": f"{trouble.retry_after_s:g}"}
-            return self._error(self._front.trouble(statuses[trouble.kind]), statuses[trouble.kind], headers)
+            told = front.trouble(statuses[trouble.kind])
+            return _error(front, told, told.status, headers)
         if trouble.kind == "html":
             return web.Response(status=502, text="<html><body><h1>502 Bad Gateway</h1></body></html>", content_type="text/html")
         if trouble.kind == "redirect":
             return web.Response(status=307, headers={"Location": f"{self.origin}/elsewhere"})
         return None
 
-    def _error(self, refused: Refused, status: int | None = None, headers: Mapping[str, str] | None = None) -> web.Response:
-        return _json(status or refused.status, self._front.error_body(refused), headers)
-
-    async def _whole(self, request: web.BaseRequest, body: dict[str, Json], kind: str | None) -> web.StreamResponse:
+    async def _whole(self, request: web.BaseRequest, front: Any, body: dict[str, Json], kind: str | None) -> web.StreamResponse:
         if kind == "wrong_types":
-            body = self._front.wrong_types()
+            body = front.wrong_types()
         if kind == "error_in_stream":
-            return self._error(self._front.trouble(500), 500)
+            return _error(front, front.trouble(500), 500)
         data = orjson.dumps(body)
         if kind in ("malformed", "truncate"):
             return web.Response(body=data[: len(data) // 2], content_type="application/json")
@@ -179,9 +196,9 @@ class StandIn:
         return web.Response(body=data, content_type="application/json")
 
     async def _stream(
-        self, request: web.BaseRequest, asked: Asked, said: Said, kind: str | None, latency_s: float
+        self, request: web.BaseRequest, front: Any, asked: Asked, said: Said, kind: str | None, latency_s: float
     ) -> web.StreamResponse:
-        pieces = list(self._front.stream_pieces(self.settings, asked, said, str(self.ledger.calls)))
+        pieces = list(front.stream_pieces(self.settings, asked, said, str(self.ledger.calls)))
         first_s = latency_s * self.settings.ttft_share
         between_s = (latency_s - first_s) / len(pieces)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
@@ -189,7 +206,7 @@ class StandIn:
         if kind == "malformed":
             pieces[len(pieces) // 2] = b'data: {"id": "x", "choices": [\n\n'
         elif kind == "wrong_types":
-            pieces[len(pieces) // 2] = self._front.wrong_event()
+            pieces[len(pieces) // 2] = front.wrong_event()
         elif kind in ("error_in_stream", "truncate", "drop", "hang"):
             pieces = pieces[: len(pieces) // 2]
         if first_s:
@@ -199,13 +216,17 @@ class StandIn:
             if between_s:
                 await asyncio.sleep(between_s)
         if kind == "error_in_stream":
-            await response.write(self._front.stream_error())
+            await response.write(front.stream_error())
         elif kind == "drop":
             return _cut(request, response)
         elif kind == "hang":
             await asyncio.sleep(_HANG_S)
         await response.write_eof()
         return response
+
+
+def _error(front: Any, refused: Refused, status: int | None = None, headers: Mapping[str, str] | None = None) -> web.Response:
+    return _json(status or refused.status, front.error_body(refused), headers)
 
 
 def _json(status: int, body: Json, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -15,6 +15,7 @@ TroubleKind = Literal[
     "server_error",
     "auth",
     "refused",
+    "too_long",
     "slow",
     "hang",
     "drop",
@@ -33,7 +34,8 @@ class Trouble(Frozen):
     """One kind of trouble, for a share of the idempotency keys and the first `attempts` calls of each (0: all of them).
 
     `slow` answers after ten times the latency and `hang` never; `drop` cuts the connection in the middle of the reply,
-    `truncate` ends it politely but too early; `malformed` sends broken JSON, `wrong_types` JSON of another shape.
+    `truncate` ends it politely but too early; `malformed` sends broken JSON, `wrong_types` JSON of another shape;
+    `too_long` says that the conversation is longer than the model can read.
     """
 
     kind: TroubleKind
@@ -43,10 +45,14 @@ class Trouble(Frozen):
 
 
 class StandInSettings(Frozen):
-    """`answers` maps the text of the last user message to the text to answer; others get `text`.
+    """`answers` maps the text of the last user message to the text to answer; others get `text`. In either, `{results}`
+    stands for what tools have answered and `{images}` for how many images came: who reads it knows that they arrived.
 
     `rate_limit_above` answers 429 to calls beyond so many at once. With `key`, calls without it are refused as the real
     API refuses them. `pieces` is how many pieces a streamed text comes in; the first comes after `ttft_share` of the latency.
+
+    With `reasoning_tokens` it reasons, where the dialect and the request let it: `thought` comes sealed, and hidden if so
+    wanted. Seals of others and changed ones are refused, as the providers refuse them.
     """
 
     dialect: Dialect = "openai"
@@ -56,6 +62,8 @@ class StandInSettings(Frozen):
     text: str = "Thank you for your message. Your refund was approved and will arrive within five working days."
     answers: dict[str, str] = Field(default_factory=dict)
     reasoning_tokens: int = Field(default=0, ge=0)
+    thought: str = Field(default="Let me see.", min_length=1)
+    hides_thought: bool = False
     refusal: str | None = None
     troubles: tuple[Trouble, ...] = ()
     rate_limit_above: int | None = Field(default=None, ge=1)

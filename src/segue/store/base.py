@@ -1,7 +1,7 @@
 """The port to Segue's state. The memory fake, SQLite and PostgreSQL pass one contract suite (`tests/store`).
 
 Bundles, suites, exchanges, scores, runs, verdicts, routes and the log are append-only: nothing here updates or deletes them.
-Labels are pointers: they may move, and every move is an entry of the log.
+Labels are pointers: they may move, and every move is an entry of the log. What gateways say is a sign of life, no record.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from segue.model import Bundle, Case, Exchange, Json, Score
 from segue.model import RecordedLabel as RecordedLabel
 from segue.model.route import Route, RouteRevision
+from segue.store.gateways import GatewayStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ class RouteStore(Protocol):
         ...
 
 
-class Store(RouteStore, Protocol):
+class Store(RouteStore, GatewayStore, Protocol):
     """Segue's state. Methods that write take `author` and `at`; a write and its log entry are one transaction.
 
     Errors: `NotFoundError`, `ConflictError`, `StoreError`, `TamperError`.

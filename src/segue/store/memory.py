@@ -6,7 +6,8 @@ Passes the contract suite of the port like the databases do. It keeps everything
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from segue.errors import StoreError
@@ -25,6 +26,7 @@ from segue.store.base import (
     SuiteRecord,
 )
 from segue.store.encoding import check_exchange, check_label, check_scores, check_texts, decode_json, encode_json
+from segue.store.memory_gateways import MemoryGateways
 from segue.store.memory_records import MemoryRecords
 from segue.store.memory_records import as_vouched as as_vouched_record
 from segue.store.memory_routes import MemoryRoutes, as_vouched
@@ -55,11 +57,12 @@ class _Calls:
         return self.reply or self.failures[-1]
 
 
-class MemoryStore(MemoryRecords):
+class MemoryStore(MemoryRecords, MemoryGateways):
     """`Store` in memory. Thread-safe; an iterator gives what was stored when it began."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        MemoryRecords.__init__(self)
+        MemoryGateways.__init__(self, clock)
         self._lock = threading.RLock()
         self._closed = False
         self._bundles: dict[str, BundleRecord] = {}

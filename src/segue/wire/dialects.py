@@ -37,7 +37,9 @@ from segue.wire.profiles import WireProfile
 
 
 class AnswerStream(Protocol):
-    """Writes the frames of one answer for a client."""
+    """Writes the frames of one answer for a client. `failure`: it has ended in a way that the dialect cannot tell as whole."""
+
+    failure: Failure | None
 
     def encode(self, event: Event) -> bytes:
         """The frames that tell of `event`; often none."""

@@ -103,6 +103,11 @@ def error_from_json(value: object) -> ErrorBody:
     return ErrorBody(part("type"), part("code"), part("param"), part("message") or part("detail"))
 
 
+def is_too_long(error: ErrorBody) -> bool:
+    """Whether it says that the conversation is longer than the model can read. Anthropic has no code for that."""
+    return error.code == "context_length_exceeded" or (error.message or "").startswith("prompt is too long")
+
+
 def failure_kind(status: int, error: ErrorBody) -> FailureKind:
     """What an error means for retrying and for the verdict. `status` is 200 for an error inside a stream."""
     named = _BY_CODE.get(error.code or "") or _BY_CODE.get(error.type or "")

@@ -16,7 +16,8 @@ AnthropicVersion = Literal["2023-06-01", "2026-10-21"]
 
 @dataclass(frozen=True, slots=True)
 class WireProfile:
-    """`refuses` maps a parameter to the reason it cannot be sent and what to do instead."""
+    """`refuses` maps a parameter to the reason it cannot be sent and what to do instead. `stream_usage`: a stream may be asked
+    for its tokens (`stream_options`)."""
 
     name: str
     output_limit: OutputLimitField
@@ -26,6 +27,7 @@ class WireProfile:
     max_temperature: float = 2.0
     max_stop: int | None = None
     api_version: str | None = None
+    stream_usage: bool = True
 
 
 _EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"})
@@ -48,6 +50,22 @@ OPENAI_COMPATIBLE = WireProfile(
     efforts=_EFFORTS,
 )
 """vLLM, Ollama and the rest: the older field is the one they all take."""
+
+_NOT_RESPONSES = "Responses has none. Leave it out, or ask this model through Chat Completions (api: chat)."
+
+OPENAI_RESPONSES = WireProfile(
+    name="OpenAI Responses",
+    output_limit="max_completion_tokens",
+    refuses={
+        "thinking_budget_tokens": "Responses has no thinking budget. Use reasoning_effort.",
+        "seed": "Responses has no seed. Leave it out; measure the noise with repeats.",
+        "frequency_penalty": _NOT_RESPONSES,
+        "presence_penalty": _NOT_RESPONSES,
+        "stop": _NOT_RESPONSES,
+    },
+    efforts=_EFFORTS,
+)
+"""The Responses API, which has its own name for the limit and says it itself."""
 
 _ANTHROPIC_REFUSES = {
     "seed": "The Messages API has no seed. Leave it out; measure the noise with repeats.",

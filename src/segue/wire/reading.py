@@ -87,8 +87,8 @@ def optional_text(value: Json, where: str) -> str | None:
 
 def optional_count(value: Json, where: str) -> int | None:
     """A number of tokens; `null` and absent stay `None`, for unknown is not zero. Beyond 2⁵³ it is no number of anything."""
-    if value is None:
-        return None
+    if value is None or (type(value) is int and 0 <= value <= _MOST):  # nearly always: no more is asked then
+        return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if as_index(value, where) > _MOST:

@@ -111,4 +111,4 @@ class _Known:
 
         if not isinstance(self.config, AnthropicConfig | OpenAIConfig):
             return []
-        return DIALECTS[self.config.type].parameter_faults(parameters, wire_profile(self.config))
+        return DIALECTS[self.config.dialect].parameter_faults(parameters, wire_profile(self.config))

@@ -2,7 +2,8 @@
 
 Of a client's bytes: no error of ours, the same reading wherever they are cut, one answer per request, no connection left
 open in the end, and every request that is accepted is the one that h11 reads there. Of an upstream's bytes: the same for the
-response. A failing input is written beside the corpus, to be kept there once its cause is known.
+response. Of two requests (`known`): whoever knows the head of the first reads the second as one who does not. A failing input
+is written beside the corpus, to be kept there once its cause is known.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from pathlib import Path
 import h11
 import numpy as np
 
-from segue.gateway.http import Deadlines, Timeouts, Upstream, UpstreamLimits, UpstreamRequest
+from segue.gateway.http import Deadlines, ServerLimits, Timeouts, Upstream, UpstreamLimits, UpstreamRequest
 from segue.gateway.http.call import Call
 from segue.gateway.http.failures import Failure
+from segue.gateway.http.known_heads import KnownHeads
+from segue.gateway.http.request_reader import RequestReader
 from segue.gateway.http.response_reader import ResponseHead
 from segue.gateway.http.upstream import Origin
 from segue.gateway.http.upstream_connection import UpstreamConnection
@@ -156,6 +159,38 @@ def _h11_requests(data: bytes, count: int) -> list[Asked]:
     return found
 
 
+PLAIN = b"POST /v1/x HTTP/1.1\r\nHost: a\r\nAccept: */*\r\nContent-Length: 5\r\nAuthorization: Bearer k\r\n\r\nhello"
+AFTER = b"GET /after HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def check_known(first: bytes, then: bytes) -> int:
+    """Who knows the head of `first` reads `then`, and what follows it, as one who knows nothing. Gives 1 if it was known."""
+    limits = ServerLimits(head_bytes=2000, body_bytes=1000)
+    known = KnownHeads()
+    teacher = RequestReader(limits, known)
+    for _ in range(2):
+        teacher.feed(first)
+        teacher.ready.clear()
+    readers = RequestReader(limits, known), RequestReader(limits)
+    for data in (then, AFTER):
+        for reader in readers:
+            reader.feed(data)
+        mine, plain = ((one.stage, one.is_done, one.refusal, one.wants_continue, _read(one)) for one in readers)
+        assert mine == plain, f"Knowing {first!r} it is read as {mine}, else as {plain}."
+    return int(len(known) > 0 and known.find(then) is not None)
+
+
+def _read(reader: RequestReader) -> list[tuple[object, ...]]:
+    return [(one.method, one.target, one.headers, one.is_http_10, one.keeps_alive, one.body) for one in reader.ready]
+
+
+def varied(data: bytes, rng: np.random.Generator) -> bytes:
+    """The same request with another body, and the length that belongs to it."""
+    head, end, _ = data.partition(b"\r\n\r\n")
+    body = bytes(rng.integers(0, 256, size=int(rng.integers(0, 40)), dtype=np.uint8))
+    return re.sub(rb"(?i)(content-length: )[0-9]+", lambda found: found[1] + b"%d" % len(body), head) + end + body
+
+
 class _Heard:
     def __init__(self) -> None:
         self.head: ResponseHead | None = None
@@ -250,7 +285,7 @@ def _plainly_begun(data: bytes) -> bytes:
 def run(side: str, inputs: int, seed: int) -> dict[str, float]:
     """So many inputs of one side; the first that fails is kept and raised."""
     rng = np.random.default_rng(seed)
-    seeds = corpus(side)
+    seeds = corpus("request" if side == "known" else side)
     accepted = 0
     began = time.perf_counter()
     for number in range(inputs):
@@ -259,7 +294,10 @@ def run(side: str, inputs: int, seed: int) -> dict[str, float]:
         data = mutate(seeds[int(rng.integers(0, len(seeds)))], seeds, rng)
         parts = pieces(data, rng)
         try:
-            if side == "request":
+            if side == "known":
+                first = mutate(PLAIN, seeds, rng)
+                accepted += check_known(first, varied(first, rng) if rng.integers(0, 2) else mutate(first, seeds, rng))
+            elif side == "request":
                 accepted += check_request(data, parts, hangs_up=bool(rng.integers(0, 2)))
             else:
                 accepted += check_response(data, parts)
@@ -274,7 +312,7 @@ def run(side: str, inputs: int, seed: int) -> dict[str, float]:
 def main() -> None:
     """From the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--side", choices=("request", "response"), default="request")
+    parser.add_argument("--side", choices=("request", "response", "known"), default="request")
     parser.add_argument("--inputs", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()

@@ -26,6 +26,11 @@ def test_mutations_of_the_corpus_hold(side: str) -> None:
     assert run(side, 300, seed=1)["accepted"] > 10
 
 
+def test_heads_that_are_known_are_read_as_if_they_were_not() -> None:
+    """Some hundred pairs of requests, and many of the second ones begin with a known head."""
+    assert run("known", 600, seed=1)["accepted"] > 50
+
+
 @st.composite
 def mutated(draw: st.DrawFn, side: str) -> tuple[bytes, list[bytes]]:
     """An input of the corpus with tokens written over it, and the same in pieces."""

@@ -13,7 +13,7 @@ from segue.gateway.http.connection import Handler, plain_refusal
 from segue.gateway.http.deadlines import Deadlines
 from segue.gateway.http.exchange import HttpExchange
 from segue.gateway.http.failures import Failure, FailureKind
-from segue.gateway.http.heads import Header, HeadError, Headers, end_to_end
+from segue.gateway.http.heads import Header, HeadError, Headers, end_to_end, staying
 from segue.gateway.http.limits import ServerLimits, Timeouts, UpstreamLimits
 from segue.gateway.http.request_reader import Refusal, Request
 from segue.gateway.http.response_reader import ResponseHead
@@ -47,4 +47,5 @@ __all__ = [
     "end_to_end",
     "plain_failure",
     "plain_refusal",
+    "staying",
 ]

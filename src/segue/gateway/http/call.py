@@ -63,6 +63,22 @@ class Sink(Protocol):
         """There will be nothing (more). Called at most once, and not after the last part of the body."""
 
 
+class _Nobody:
+    """The sink of a call that is over."""
+
+    def on_head(self, head: ResponseHead) -> None:
+        pass
+
+    def on_body(self, chunk: bytes, is_last: bool) -> None:
+        pass
+
+    def on_failure(self, failure: Failure) -> None:
+        pass
+
+
+NOBODY = _Nobody()
+
+
 class Carrier(Protocol):
     """The connection a call is on."""
 
@@ -104,7 +120,7 @@ class Call:
     ) -> None:
         self.request = request
         self.head = head
-        self.sink = sink
+        self.sink: Sink = sink
         self.timeouts = timeouts
         self.ends_at = ends_at
         self.deadline = NEVER
@@ -114,10 +130,17 @@ class Call:
         self.is_retry = False
         self._give_up = give_up
 
+    def release(self) -> Sink:
+        """The sink, for the last word to it. A sink mostly holds its call: without the cycle both go at once, and the collector
+        has nothing to find."""
+        sink, self.sink = self.sink, NOBODY
+        return sink
+
     def cancel(self) -> None:
         """Nobody waits for the response any more; the sink hears nothing of it."""
         if not self.is_cancelled:
             self.is_cancelled = True
+            self.sink = NOBODY
             carrier, self.carrier = self.carrier, None
             if carrier is not None:
                 carrier.drop()

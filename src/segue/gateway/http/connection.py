@@ -17,6 +17,7 @@ from typing import Protocol, cast
 from segue.gateway.http.deadlines import NEVER, Clock
 from segue.gateway.http.exchange import HttpExchange
 from segue.gateway.http.heads import Headers, message_head, status_line
+from segue.gateway.http.known_heads import KnownHeads
 from segue.gateway.http.limits import ServerLimits
 from segue.gateway.http.request_reader import BETWEEN, HEAD, Refusal, RequestReader, Stage
 
@@ -38,6 +39,7 @@ class Home(Protocol):
     clock: Clock
     handler: Handler
     refusal_text: RefusalText
+    known_heads: KnownHeads
     is_stopping: bool
 
     def opened(self, connection: ServerConnection) -> bool:
@@ -73,7 +75,7 @@ class ServerConnection(asyncio.Protocol):
     def __init__(self, home: Home) -> None:
         self._home = home
         self._limits = home.limits
-        self._reader = RequestReader(home.limits)
+        self._reader = RequestReader(home.limits, home.known_heads)
         self._transport: asyncio.Transport | None = None
         self._current: HttpExchange | None = None
         self._armed: Stage | None = None

@@ -48,19 +48,27 @@ class HeadError(ValueError):
     """A head that the program was about to write would not have been one message."""
 
 
-def end_to_end(headers: Iterable[Header]) -> Headers:
-    """The fields that travel on: without those of the connection, those it names, and the length, which is written anew."""
+def end_to_end(headers: Iterable[Header], stays: frozenset[bytes] = _ENDS_HERE) -> Headers:
+    """The fields that travel on: without those of the connection, those it names, and the length, which is written anew.
+
+    `stays` are more that do not (`staying`).
+    """
     named: set[bytes] | None = None
     kept: Headers = []
     for pair in headers:
         name = pair[0]
-        if name not in _ENDS_HERE:
+        if name not in stays:
             kept.append(pair)
         elif name == b"connection" and pair[1] not in _PLAIN_CONNECTION:
             named = (named or set()) | {token.strip().lower() for token in pair[1].split(b",")}
     if named:
         return [pair for pair in kept if pair[0] not in named]
     return kept
+
+
+def staying(names: Iterable[bytes]) -> frozenset[bytes]:
+    """These, and all that never travel on."""
+    return _ENDS_HERE.union(names)
 
 
 def field_value(headers: Iterable[Header], name: bytes) -> bytes | None:

@@ -14,10 +14,12 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import httptools
 
 from segue.gateway.http.heads import HOST, TARGET, Headers, field_value, has_framing
+from segue.gateway.http.known_heads import KnownHead, KnownHeads, cut_head, may_be_known
 from segue.gateway.http.limits import ServerLimits
 
 METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
@@ -33,9 +35,10 @@ class Refusal:
 
 
 class Request:
-    """One whole request. Field names are lower case."""
+    """One whole request. Field names are lower case. `notes` are for the handler: what it has worked out of this very head,
+    from which other requests may come, too."""
 
-    __slots__ = ("body", "headers", "is_http_10", "keeps_alive", "method", "target")
+    __slots__ = ("body", "headers", "is_http_10", "keeps_alive", "method", "notes", "target")
 
     def __init__(self, method: bytes, target: bytes, headers: Headers, is_http_10: bool, keeps_alive: bool) -> None:
         self.method = method
@@ -44,6 +47,7 @@ class Request:
         self.is_http_10 = is_http_10
         self.keeps_alive = keeps_alive
         self.body = b""
+        self.notes: dict[str, Any] = {}
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a field; the name in lower case."""
@@ -77,8 +81,10 @@ class RequestReader:
         "_is_chunked",
         "_is_resuming",
         "_is_upgrading",
+        "_known",
         "_known_host",
         "_known_target",
+        "_last_key",
         "_length",
         "_limits",
         "_parser",
@@ -92,8 +98,10 @@ class RequestReader:
         "wants_continue",
     )
 
-    def __init__(self, limits: ServerLimits) -> None:
+    def __init__(self, limits: ServerLimits, known: KnownHeads | None = None) -> None:
         self._limits = limits
+        self._known = known
+        self._last_key = b""
         self.ready: deque[Request] = deque()
         self.refusal: Refusal | None = None
         self.is_done = False
@@ -115,6 +123,39 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """Read on."""
+        known = self._known
+        if known is None or self.stage is not BETWEEN or self.ready or self.refusal is not None or self.is_done:
+            self._parse(data)
+            return
+        found = known.find(data)
+        if found is not None and len(found[1]) <= self._limits.body_bytes:
+            head, body = found
+            request = Request(head.method, head.target, head.fields(len(body)), False, True)
+            request.body, request.notes = body, head.notes
+            self.ready.append(request)
+            return
+        self._parse(data)
+        if self.ready:
+            self._learn(data, known)
+
+    def _learn(self, data: bytes, known: KnownHeads) -> None:
+        """A head that comes a second time in a row is one to know, if it is plain, and all of `data` was this one request."""
+        request = self.ready[0]
+        found = cut_head(data)
+        if found is None or len(self.ready) != 1 or self.stage is not BETWEEN or self.is_done or self.refusal is not None:
+            return
+        key, length, body_at = found
+        if key != self._last_key:
+            self._last_key = key
+        elif (
+            length == len(request.body) == len(data) - body_at
+            and request.keeps_alive
+            and not request.is_http_10
+            and may_be_known(key, request.headers)
+        ):
+            known.learn(key, KnownHead(request.method, request.target, request.headers, length))
+
+    def _parse(self, data: bytes) -> None:
         while data and self.refusal is None and not self.is_done:
             self._fed = len(data)
             if self.stage is not BODY:

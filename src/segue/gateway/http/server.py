@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from segue.gateway.http.connection import Handler, RefusalText, ServerConnection, plain_refusal
 from segue.gateway.http.deadlines import Clock, Deadlines
+from segue.gateway.http.known_heads import KnownHeads
 from segue.gateway.http.limits import ServerLimits
 
 _REFUSED_AT_ONCE = 64
@@ -38,6 +39,7 @@ class Server:
         self.limits = limits or ServerLimits()
         self.clock = clock
         self.refusal_text = refusal_text
+        self.known_heads = KnownHeads()
         self.is_stopping = False
         self._deadlines = deadlines
         self._report = report

@@ -245,7 +245,7 @@ class Upstream:
         call.deadline = NEVER
         if not call.is_cancelled:
             call.is_cancelled = True
-            call.sink.on_failure(Failure(kind, detail))
+            call.release().on_failure(Failure(kind, detail))
 
     def _fail_soon(self, call: Call, kind: FailureKind, detail: str) -> None:
         asyncio.get_running_loop().call_soon(self._fail, call, kind, detail)

@@ -138,9 +138,9 @@ class UpstreamConnection(asyncio.Protocol):
         if self.uses > 1 and not self._has_received and call.request.is_resendable and not call.is_retry:
             self._pool.send_again(call)
         elif error is not None:
-            call.sink.on_failure(Failure(FailureKind.RESET, f"{type(error).__name__}", call.has_head))
+            call.release().on_failure(Failure(FailureKind.RESET, f"{type(error).__name__}", call.has_head))
         else:
-            call.sink.on_failure(Failure(FailureKind.CLOSED_EARLY, "", call.has_head))
+            call.release().on_failure(Failure(FailureKind.CLOSED_EARLY, "", call.has_head))
 
     def expire(self, now: float) -> None:
         """Silence for too long, or the call as a whole takes too long, or nobody needed the connection."""
@@ -172,7 +172,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._call = None
             call.carrier = None
             self._give_back()
-            call.sink.on_body(chunk, True)
+            call.release().on_body(chunk, True)
             return
         if chunk or has_news:
             call.sink.on_body(chunk, False)
@@ -206,4 +206,4 @@ class UpstreamConnection(asyncio.Protocol):
         self.abort()
         if call is not None:
             call.carrier = None
-            call.sink.on_failure(Failure(kind, detail, call.has_head))
+            call.release().on_failure(Failure(kind, detail, call.has_head))

@@ -110,6 +110,11 @@ class Database(ABC):
 
     @property
     @abstractmethod
+    def now_s(self) -> str:
+        """SQL for now by the database's own clock, in seconds of the Unix epoch."""
+
+    @property
+    @abstractmethod
     def claims(self) -> Claimed:
         """How names are held here."""
 
@@ -159,6 +164,12 @@ class Database(ABC):
                 raise explained from error
             finally:
                 self._in_write = False
+
+    @contextmanager
+    def sign(self) -> Iterator[Session]:
+        """A write of something that no record depends on. Where the database can, it takes no turn among writers."""
+        with self.write() as session:
+            yield session
 
     @contextmanager
     def read(self) -> Iterator[Session]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from itertools import count
 from typing import Any
@@ -132,6 +133,23 @@ class PostgresqlDatabase(Database):
                 f"{self.place} is encoded in {encoding}; the state store needs UTF8.",
                 fix="Make a database with: createdb --encoding=UTF8 --template=template0 segue.",
             )
+
+    @property
+    def now_s(self) -> str:
+        return "EXTRACT(EPOCH FROM clock_timestamp())::float8"
+
+    @contextmanager
+    def sign(self) -> Iterator[Session]:
+        self._check_open()
+        try:
+            with self.engine.connect() as core:
+                # Each statement by itself: a long import holds the writers' lock, and whoever lives says so meanwhile.
+                yield self.session(core)
+        except Exception as error:
+            explained = self.explain(error)
+            if explained is None:
+                raise
+            raise explained from error
 
     @property
     def claims(self) -> AdvisoryClaims:

@@ -199,6 +199,16 @@ routes = sa.Table(
     _text("at"),
 )
 
+gateways = sa.Table(
+    "gateways",
+    metadata,
+    _text("name", primary_key=True),
+    _text("environment"),
+    _text("body"),
+    sa.Column("told_s", Number, nullable=False),
+)
+"""Signs of life, each written over by the next. `told_s` is by the database's clock, in seconds of the Unix epoch."""
+
 log = sa.Table(
     "log",
     metadata,

@@ -110,6 +110,10 @@ class SqliteDatabase(Database):
             )
 
     @property
+    def now_s(self) -> str:
+        return "(julianday('now') - 2440587.5) * 86400.0"
+
+    @property
     def claims(self) -> FileClaims:
         return self._file_claims
 

@@ -228,7 +228,7 @@ def read_tokens(usage: dict[str, Json]) -> Tokens:
     cached = optional_count(usage.get("cache_read_input_tokens"), "usage.cache_read_input_tokens")
     details = optional_object(usage.get("output_tokens_details"), "usage.output_tokens_details")
     return Tokens(
-        None if fresh is None else fresh + (written or 0) + (cached or 0),
+        None if fresh is None else optional_count(fresh + (written or 0) + (cached or 0), "usage.input_tokens"),
         optional_count(usage.get("output_tokens"), "usage.output_tokens"),
         optional_count(details.get("thinking_tokens"), "usage.thinking_tokens"),
         cached,

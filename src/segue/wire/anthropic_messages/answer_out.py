@@ -27,6 +27,8 @@ from segue.wire.neutral.head import NO_WORD, Head
 from segue.wire.neutral.origin import seal
 
 _BROKEN_CALL = Failure("bad_reply", "The arguments of a tool call are not a JSON object.")
+_CALLER: dict[str, Json] = {"type": "direct"}
+"""Who calls a tool: the model itself, and no tool of the provider's."""
 _CUSTOM_CALL = Failure("bad_reply", "The reply calls a custom tool, and the client's dialect has none.")
 _TYPES: dict[ErrorKind, str] = {
     "invalid_request": "invalid_request_error",
@@ -63,7 +65,7 @@ def encode_answer(answer: Answer, head: Head) -> dict[str, Json] | Failure:
             arguments = _object(block.text)
             if block.tool == "custom" or arguments is None:
                 return _CUSTOM_CALL if block.tool == "custom" else _BROKEN_CALL
-            content.append({"type": "tool_use", "id": block.id, "name": block.name, "input": arguments})
+            content.append({"type": "tool_use", "id": block.id, "name": block.name, "input": arguments, "caller": _CALLER})
     declined = "".join(block.text for block in answer.blocks if block.kind == "refusal")
     return {
         **_message(head),
@@ -71,7 +73,7 @@ def encode_answer(answer: Answer, head: Head) -> dict[str, Json] | Failure:
         "stop_reason": stop,
         "stop_sequence": answer.stop_sequence,
         "stop_details": _stop_details(stop, declined),
-        "usage": usage_json(answer.tokens),
+        "usage": _whole_usage(answer.tokens),
     }
 
 
@@ -86,6 +88,7 @@ class MessagesAnswerStream:
         self._arguments: list[str] = []
         self._declined: list[str] = []
         self._broken: Failure | None = None
+        self.failure: Failure | None = None
 
     def encode(self, event: Event) -> bytes:
         """The frames that tell of `event`; often none."""
@@ -97,8 +100,8 @@ class MessagesAnswerStream:
             return self._block_end(event)
         if isinstance(event, Started):
             self._tokens = event.tokens
-            message = {**_message(self._head), "content": [], "stop_reason": None, "stop_sequence": None}
-            return _frame("message_start", message={**message, "usage": usage_json(event.tokens)})
+            message = {**_message(self._head), "content": [], "stop_reason": None, "stop_sequence": None, "stop_details": None}
+            return _frame("message_start", message={**message, "usage": _whole_usage(event.tokens)})
         if isinstance(event, Ended):
             return self._ended(event)
         if isinstance(event, Failed):
@@ -119,7 +122,7 @@ class MessagesAnswerStream:
             block = {"type": "thinking", "thinking": "", "signature": ""}
         elif event.kind == "tool_call":
             self._arguments = []
-            block = {"type": "tool_use", "id": event.id, "name": event.name, "input": {}}
+            block = {"type": "tool_use", "id": event.id, "name": event.name, "input": {}, "caller": _CALLER}
             if event.tool == "custom":
                 self._broken = _CUSTOM_CALL
         return _frame("content_block_start", index=self._next, content_block=block)
@@ -157,7 +160,8 @@ class MessagesAnswerStream:
         stop = _stop_reason(event.finish, event.stop_sequence)
         # A call that was cut for length is broken, and the client is told that it was cut.
         if stop is None or (self._broken is not None and stop != "max_tokens"):
-            return self.error(ClientError.from_failure(self._broken or NO_WORD))
+            self.failure = self._broken or NO_WORD
+            return self.error(ClientError.from_failure(self.failure))
         details = _stop_details(stop, "".join(self._declined))
         delta = {"stop_reason": stop, "stop_sequence": event.stop_sequence, "stop_details": details}
         usage = usage_json(self._tokens.updated(event.tokens))
@@ -169,7 +173,7 @@ def _frame(name: str, /, **fields: Json) -> bytes:
 
 
 def _message(head: Head) -> dict[str, Json]:
-    return {"id": f"msg_{head.id}", "type": "message", "role": "assistant", "model": head.model}
+    return {"id": f"msg_{head.id}", "type": "message", "role": "assistant", "model": head.model, "container": None}
 
 
 def _signature(block: AnswerBlock) -> str:
@@ -196,6 +200,12 @@ def _stop_reason(finish: FinishReason | None, stop_sequence: str | None) -> str 
 
 def _stop_details(stop: str, declined: str) -> Json:
     return {"type": "refusal", "category": None, "explanation": declined or None} if stop == "refusal" else None
+
+
+def _whole_usage(tokens: Tokens) -> dict[str, Json]:
+    """Usage as a message has it: the schema wants every field, and what another dialect's provider does not tell is null."""
+    untold = ("cache_creation", "inference_geo", "output_tokens_details", "server_tool_use", "service_tier")
+    return {**dict.fromkeys(untold), **usage_json(tokens)}
 
 
 def usage_json(tokens: Tokens) -> dict[str, Json]:

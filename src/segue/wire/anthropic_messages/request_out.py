@@ -146,8 +146,10 @@ def _messages(turns: tuple[Turn, ...], tag: str, refusals: Refusals) -> list[Jso
         if turn.name is not None:
             refusals.cannot(f"{where}.name", "name of a speaker", "Write it in the text.")
         kept = [block for block in turn.blocks if not isinstance(block, Reasoning) or is_own(block, _DIALECT, tag)]
+        while kept and isinstance(kept[-1], Reasoning):
+            kept.pop()  # an answer that was cut while it thought: Anthropic takes no message that ends with thinking
         if turn.blocks and not kept:
-            continue  # nothing but reasoning of another origin
+            continue  # nothing but reasoning
         blocks = [_block(block, f"{where}.content[{place}]", refusals) for place, block in enumerate(kept)]
         if turn.speaker in ("system", "developer"):
             messages.append({"role": "system", "content": _texts(kept, where, refusals)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from segue.wire.fields.table import Fields, carried, dropped, refused
 
 CACHE_POINT = dropped("A cache breakpoint changes the cost, not the answer.")
+_PARSED = dropped("What the SDK's helper read out of the text beside it.")
 _TEXT = {"type": carried(), "text": carried(), "prompt_cache_breakpoint": CACHE_POINT}
 _SAID = {"role": carried(), "content": carried(holds="part"), "name": carried("Refused by dialects without names.")}
 _HINT = "Carried between OpenAI's dialects, dropped towards Anthropic: "
@@ -61,8 +62,12 @@ CHAT = Fields(
             "refusal": carried("Towards Anthropic it becomes text of the assistant."),
             "tool_calls": carried(holds="call"),
             "annotations": dropped("Where an earlier answer found its facts; the model is not shown it."),
+            "reasoning_details": carried(
+                "Reasoning as the gateway sealed it, replayed only where it came from. What else stands there is left out."
+            ),
             "reasoning_content": dropped("Reasoning without a signature; no model is shown it as text."),
             "reasoning": dropped("Reasoning without a signature; no model is shown it as text."),
+            "parsed": _PARSED,
         },
         "message:tool": {"role": carried(), "content": carried(holds="part"), "tool_call_id": carried()},
         "part:text": _TEXT,
@@ -79,13 +84,19 @@ CHAT = Fields(
             "id": carried("Made anew where the form differs."),
             "type": carried(),
             "function": carried(holds="called"),
+            "index": dropped("Its place in a stream; the SDK's helper leaves it in."),
         },
         "call:custom": {
             "id": carried("Made anew where the form differs."),
             "type": carried(),
             "custom": carried(holds="called"),
         },
-        "called": {"name": carried(), "arguments": carried("Anthropic takes a JSON object only."), "input": carried()},
+        "called": {
+            "name": carried(),
+            "arguments": carried("Anthropic takes a JSON object only."),
+            "input": carried(),
+            "parsed_arguments": _PARSED,
+        },
         "response_format:text": {"type": carried()},
         "response_format:json_object": {"type": carried("Refused by Anthropic, which wants a schema.")},
         "response_format:json_schema": {"type": carried(), "json_schema": carried(holds="json_schema")},
@@ -107,7 +118,10 @@ CHAT = Fields(
         "tool:function": {"type": carried(), "function": carried(holds="function")},
         "tool:custom": {"type": carried("Refused by Anthropic."), "custom": carried(holds="custom")},
         "function": {"name": carried(), "description": carried(), "parameters": carried(), "strict": carried()},
-        "custom": {"name": carried(), "description": carried(), "format": carried()},
+        "custom": {"name": carried(), "description": carried(), "format": carried(holds="custom_format")},
+        "custom_format:text": {"type": carried()},
+        "custom_format:grammar": {"type": carried(), "grammar": carried(holds="grammar")},
+        "grammar": {"definition": carried(), "syntax": carried()},
     },
     {
         "message:function": "Deprecated by OpenAI; results of tools have the role `tool`.",

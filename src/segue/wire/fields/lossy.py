@@ -17,7 +17,12 @@ class Lossy:
 REQUESTS = (
     Lossy("Reasoning of another origin, or of none that is known", "all", "Left out. It is never shown to a model as text."),
     Lossy("Reasoning of any origin", "Chat", "Left out: the dialect has no place for it."),
-    Lossy("A turn that held only such reasoning", "all", "Left out."),
+    Lossy(
+        "Reasoning that a client of Chat does not bring back (`reasoning_details`)", "all", "Lost; the conversation goes on."
+    ),
+    Lossy("Reasoning among the texts and calls of one answer, brought by a client of Chat", "all", "Stands before them."),
+    Lossy("Reasoning at the end of a turn, for the answer was cut there", "Messages, Responses", "Left out."),
+    Lossy("A turn that held only reasoning that is left out", "all", "Left out."),
     Lossy(
         "A tool-call id in another form (prefix, characters, length)",
         "all",
@@ -50,7 +55,11 @@ REQUESTS = (
 """On the way from a client to an upstream."""
 
 ANSWERS = (
-    Lossy("Reasoning", "Chat", "Not shown."),
+    Lossy(
+        "Reasoning",
+        "Chat",
+        "Not shown; the provider's own item sealed in `reasoning_details`, a field that the SDK keeps and brings back.",
+    ),
     Lossy(
         "Reasoning",
         "Messages",

@@ -36,12 +36,13 @@ _BY_FAILURE: Mapping[str, ErrorKind] = {
 
 @dataclass(frozen=True, slots=True)
 class ClientError:
-    """`param` is the field that is wrong, `code` a stable word for programs."""
+    """`param` is the field that is wrong, `code` a stable word for programs, `retry_after` the header of that name."""
 
     kind: ErrorKind
     message: str
     param: str | None = None
     code: str | None = None
+    retry_after: bytes | None = None
 
     @property
     def status(self) -> int:

@@ -83,6 +83,11 @@ def unseal(value: str, text: str = "") -> Reasoning | None:
     return Reasoning(_BY_LETTER[found.group(2)], item, found.group(1), text)
 
 
+def is_sealed(value: Json) -> bool:
+    """Whether `seal` or `mark` wrote it."""
+    return isinstance(value, str) and _SEAL.fullmatch(value) is not None
+
+
 def own_form(dialect: Dialect, item: dict[str, Json], origin: str | None, text: str, field: str) -> Reasoning:
     """A client's reasoning item: what was sealed or marked in its `field`, else an item of this dialect from `origin`."""
     value = item.get(field)

@@ -1,6 +1,7 @@
 """Neutral events as the Chat Completions dialect, whole or as frames. No clock and no ids: both come in with the head.
 
-Reasoning has no place in this dialect; clients are not shown it.
+Reasoning has no place in this dialect; clients are not shown it. What its provider wants back is sealed in a field of its own,
+`reasoning_details`, which the SDK brings back with the message it stands in.
 """
 
 from __future__ import annotations
@@ -10,8 +11,23 @@ import orjson
 from segue.model import Failure, Json
 from segue.model.exchange import FinishReason
 from segue.wire.neutral.client_error import ClientError, ErrorKind
-from segue.wire.neutral.events import Answer, AnswerBlock, BlockStarted, Ended, Event, Failed, Piece, Pinged, Started, Tokens
+from segue.wire.neutral.conversation import Reasoning
+from segue.wire.neutral.events import (
+    Answer,
+    AnswerBlock,
+    BlockEnded,
+    BlockStarted,
+    Ended,
+    Event,
+    Failed,
+    Piece,
+    Pinged,
+    Started,
+    Tokens,
+)
 from segue.wire.neutral.head import NO_WORD, Head
+from segue.wire.neutral.origin import seal
+from segue.wire.openai_chat.request_in import DETAILS
 
 PING = b": ping\n\n"
 _TYPES: dict[ErrorKind, str] = {
@@ -52,6 +68,9 @@ def encode_answer(answer: Answer, head: Head) -> dict[str, Json] | Failure:
     calls = [_whole_call(block) for block in answer.blocks if block.kind == "tool_call"]
     if calls:
         message["tool_calls"] = calls
+    details = [detail for block in answer.blocks if (detail := _detail(block.reasoning)) is not None]
+    if details:
+        message[DETAILS] = [{"index": at, **detail} for at, detail in enumerate(details)]
     logprobs = [one for block in answer.blocks if block.kind == "text" for one in block.logprobs]
     choice = {"index": 0, "message": message, "logprobs": _logprobs(logprobs), "finish_reason": finish}
     body = {**_base(head, "chat.completion"), "choices": [choice]}
@@ -71,6 +90,8 @@ class ChatAnswerStream:
         self._calls: dict[int, int] = {}
         self._kinds: dict[int, str] = {}
         self._tools: dict[int, str] = {}
+        self._details = 0
+        self.failure: Failure | None = None
 
     def encode(self, event: Event) -> bytes:
         """The frames that tell of `event`; often none."""
@@ -78,6 +99,8 @@ class ChatAnswerStream:
             return self._piece(event)
         if isinstance(event, BlockStarted):
             return self._block(event)
+        if isinstance(event, BlockEnded):
+            return self._block_end(event)
         if isinstance(event, Started):
             self._tokens = event.tokens
             return self._chunk({"role": "assistant", "content": "", "refusal": None})
@@ -101,6 +124,14 @@ class ChatAnswerStream:
         called = {"name": event.name, field: ""}
         return self._chunk({"tool_calls": [{"index": at, "id": event.id, "type": event.tool, event.tool: called}]})
 
+    def _block_end(self, event: BlockEnded) -> bytes:
+        detail = _detail(event.reasoning)
+        if detail is None:
+            return b""
+        at = self._details
+        self._details += 1
+        return self._chunk({DETAILS: [{"index": at, **detail}]})
+
     def _piece(self, event: Piece) -> bytes:
         kind = self._kinds[event.index]
         if kind == "text":
@@ -117,6 +148,7 @@ class ChatAnswerStream:
         kinds = self._kinds.values()
         finish = _finish(event.finish, "refusal" in kinds, "text" in kinds)
         if finish is None:
+            self.failure = NO_WORD
             return self.error(ClientError.from_failure(NO_WORD))
         frames = self._chunk({}, finish)
         usage = usage_json(self._tokens.updated(event.tokens))
@@ -135,6 +167,12 @@ def _base(head: Head, kind: str) -> dict[str, Json]:
 
 def _has(answer: Answer, kind: str) -> bool:
     return any(block.kind == kind for block in answer.blocks)
+
+
+def _detail(reasoning: Reasoning | None) -> dict[str, Json] | None:
+    """Reasoning that its provider wants back; that of servers of this dialect nobody does."""
+    sealed = None if reasoning is None or reasoning.dialect == "openai_chat" else seal(reasoning)
+    return None if sealed is None else {"type": "reasoning.encrypted", "data": sealed}
 
 
 def _finish(finish: FinishReason | None, declined: bool, said: bool) -> str | None:
@@ -156,13 +194,17 @@ def _logprobs(found: list[Json]) -> Json:
 
 
 def usage_json(tokens: Tokens) -> dict[str, Json] | None:
-    """Usage; nothing where the provider did not say what it took."""
+    """Usage; nothing where the provider did not say what it took. Details it left out are left out: the schema has no null."""
     if tokens.input is None or tokens.output is None:
         return None
     return {
         "prompt_tokens": tokens.input,
         "completion_tokens": tokens.output,
         "total_tokens": tokens.input + tokens.output,
-        "prompt_tokens_details": {"cached_tokens": tokens.cached, "cache_write_tokens": tokens.cache_written},
-        "completion_tokens_details": {"reasoning_tokens": tokens.reasoning},
+        "prompt_tokens_details": _told(cached_tokens=tokens.cached, cache_write_tokens=tokens.cache_written),
+        "completion_tokens_details": _told(reasoning_tokens=tokens.reasoning),
     }
+
+
+def _told(**counts: int | None) -> dict[str, Json]:
+    return {name: count for name, count in counts.items() if count is not None}

@@ -69,7 +69,8 @@ def encode_request(request: ModelRequest, *, profile: WireProfile = OPENAI, stre
         }
     if stream:
         body["stream"] = True
-        body["stream_options"] = {"include_usage": True}
+        if profile.stream_usage:
+            body["stream_options"] = {"include_usage": True}
     faults += extra_faults(parameters.extra, body, _REFUSED_EXTRA)
     raise_faults(faults)
     body.update(parameters.extra)

@@ -25,14 +25,17 @@ from segue.wire.neutral.conversation import (
     joined,
 )
 from segue.wire.neutral.media import plain_detail, source_from_data, source_from_url
+from segue.wire.neutral.origin import unseal
 from segue.wire.neutral.refusal import Refusals
 from segue.wire.neutral.taking import Taken, default_parameters, malformed
 
+DETAILS = "reasoning_details"
+"""Where clients of this dialect carry what they cannot read: the field's name is a habit among servers that speak it."""
 _HINTS = ("prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier")
 
 
 def decode_request(body: Json, *, assumed: str | None = None) -> ConversationRequest:  # noqa: ARG001  one form for all dialects
-    """The request in `body`, parsed JSON. Reasoning has no place in this dialect, so there is none to assume an origin of."""
+    """The request in `body`, parsed JSON. Only sealed reasoning has a place in this dialect: there is no origin to assume."""
     refusals = Refusals("openai_chat")
     with malformed(refusals):
         request = _request(Taken(CHAT, refusals), body)
@@ -89,7 +92,8 @@ def _turn(taken: Taken, value: Json, where: str) -> Turn:
     if role == "tool":
         parts = taken.result_parts(_blocks(taken, content, f"{where}.content"), f"{where}.content")
         return Turn("tool", (ToolResult(taken.text(turn.get("tool_call_id"), f"{where}.tool_call_id"), parts),))
-    blocks = list(_blocks(taken, content, f"{where}.content"))
+    blocks = _sealed(taken, turn, where) if role == "assistant" else []
+    blocks += _blocks(taken, content, f"{where}.content")
     if role == "assistant":
         refusal = taken.optional_text(turn.get("refusal"), f"{where}.refusal")
         if refusal:
@@ -100,6 +104,17 @@ def _turn(taken: Taken, value: Json, where: str) -> Turn:
     name = taken.optional_text(turn.get("name"), f"{where}.name")
     assert role in ("system", "developer", "user", "assistant")
     return taken.turn(role, blocks, where, name)
+
+
+def _sealed(taken: Taken, turn: Mapping[str, Json], where: str) -> list[Block]:
+    """Reasoning that a bundle of another dialect made, as the client was given it."""
+    found: list[Block] = []
+    for one in taken.optional_list(turn.get(DETAILS), f"{where}.{DETAILS}"):
+        data = one.get("data") if isinstance(one, dict) else None
+        reasoning = unseal(data) if isinstance(data, str) else None
+        if reasoning is not None:
+            found.append(reasoning)
+    return found
 
 
 def _blocks(taken: Taken, content: Json, where: str) -> list[Block]:
@@ -172,9 +187,9 @@ def _tool(taken: Taken, value: Json, where: str) -> list[Tool]:
 def custom_format(taken: Taken, value: Json, where: str) -> Mapping[str, Json] | None:
     """A grammar as `{definition, syntax}`; `None` for free text. Chat wraps it once more than Responses does."""
     given = taken.optional_object(value, where)
-    if not given or given.get("type") == "text":
+    if not given or not taken.kind("custom_format", given, given.get("type"), where) or given["type"] == "text":
         return None
-    grammar = taken.plain_object(given.get("grammar", given), where)
+    grammar = taken.object("grammar", given.get("grammar"), f"{where}.grammar") if "grammar" in taken.fields.places else given
     return {name: taken.text(grammar.get(name), f"{where}.{name}") for name in ("definition", "syntax")}
 
 

@@ -72,8 +72,9 @@ def encode_request(request: ConversationRequest, *, to: Origin, profile: WirePro
         body["response_format"] = _response_format(request)
     if request.stream:
         body["stream"] = True
-        # Tokens are asked for even where the client does not want them: the log does.
-        body["stream_options"] = {"include_usage": True}
+        if profile.stream_usage:
+            # Tokens are asked for even where the client does not want them: the log does.
+            body["stream_options"] = {"include_usage": True}
     refusals.raise_if_any()
     return WireRequest(PATH, {}, body)
 

@@ -1,1 +1,1 @@
-"""The OpenAI Responses dialect, as the gateway needs it: requests and answers, to and from the neutral form."""
+"""The OpenAI Responses dialect, without what is kept at the provider: conversations are sent whole."""

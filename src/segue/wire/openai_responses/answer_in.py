@@ -78,8 +78,10 @@ class ResponsesAnswerDecoder:
     def _take(self, found: list[tuple[str, bytes]]) -> list[Event]:
         events: list[Event] = []
         for name, data in found:
-            if self._over or data.strip() == b"[DONE]":
+            if self._over:
                 break
+            if data.strip() == b"[DONE]":
+                continue  # some servers send it, as in Chat; here it says nothing
             events += self._event(name, data)
         return events
 

@@ -60,6 +60,7 @@ class ResponsesAnswerStream:
         self._blocks: list[AnswerBlock] = []
         self._texts: list[str] = []
         self._logprobs: list[Json] = []
+        self.failure: Failure | None = None
 
     def encode(self, event: Event) -> bytes:
         """The frames that tell of `event`; often none."""
@@ -147,6 +148,7 @@ class ResponsesAnswerStream:
     def _ended(self, event: Ended) -> bytes:
         end = end_of(event.finish, any(block.kind == "refusal" for block in self._blocks))
         if end is None:
+            self.failure = NO_WORD
             return self.error(ClientError.from_failure(NO_WORD))
         output = _output(self._head, tuple(self._blocks), end[0])
         response = response_json(self._head, end[0], output, self._tokens.updated(event.tokens))

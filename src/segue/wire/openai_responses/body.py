@@ -52,14 +52,19 @@ def _with_bytes(one: dict[str, Json]) -> dict[str, Json]:
 
 
 def response_json(head: Head, status: str, output: list[Json], tokens: Tokens | None = None) -> dict[str, Json]:
-    """The response. The client's own request is echoed, never what the bundle made of it."""
+    """The response. The client's own request is echoed, never what the bundle made of it.
+
+    Where it left a setting out the API's default stands, as in an echo of OpenAI's own: the schema wants numbers there.
+    """
     request = head.request or ConversationRequest(head.model, ())
     choice = request.tool_choice
     return {
         "id": f"resp_{head.id}",
         "object": "response",
         "created_at": head.created_s,
+        "completed_at": None,
         "status": status,
+        "background": False,
         "error": None,
         "incomplete_details": None,
         "instructions": None,
@@ -67,12 +72,19 @@ def response_json(head: Head, status: str, output: list[Json], tokens: Tokens | 
         "model": head.model,
         "output": output,
         "parallel_tool_calls": request.parallel_tool_calls is not False,
-        "temperature": request.temperature,
-        "top_p": request.top_p,
+        "temperature": 1.0 if request.temperature is None else request.temperature,
+        "top_p": 1.0 if request.top_p is None else request.top_p,
+        "top_logprobs": request.top_logprobs or 0,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
         "max_output_tokens": request.max_output_tokens,
+        "max_tool_calls": None,
         "previous_response_id": None,
         "reasoning": {"effort": request.effort, "summary": request.summary},
         "store": False,
+        "service_tier": "auto",
+        "safety_identifier": None,
+        "prompt_cache_key": None,
         "text": {"format": {"type": "text"}, **text_json(request)},
         "tool_choice": "auto" if choice is None else tool_choice_json(choice, tool_kinds(request)),
         "tools": [tool_json(tool) for tool in request.tools],

@@ -128,6 +128,8 @@ def _assistant(turn: Turn, tag: str) -> list[Json]:
             items.append(block.item)
         elif isinstance(block, ToolUse):
             items.append(_call(block))
+    while items and items[-1]["type"] == "reasoning":
+        items.pop()  # OpenAI refuses reasoning without the item that it was for
     return items if turn.blocks else [{"type": "message", "role": "assistant", "content": ""}]
 
 

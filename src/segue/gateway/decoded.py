@@ -1,0 +1,15 @@
+"""An answer as it passed, read: what it says and what it took. Pure."""
+
+from __future__ import annotations
+
+from segue.providers.dialects import DIALECTS
+from segue.wire.base import Decoded
+
+
+def decode_answer(dialect: str, body: bytes) -> Decoded:
+    """Whole or streamed, by the dialect that a provider's entry names."""
+    if body.startswith(b"{") or body.lstrip()[:1] == b"{":
+        return DIALECTS[dialect].decode(body, withheld=())
+    stream = DIALECTS[dialect].stream(())
+    stream.feed(body)
+    return stream.finish()

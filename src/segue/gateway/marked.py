@@ -1,0 +1,74 @@
+"""A request and an answer that stay in their dialect, and the reasoning in them, which belongs to whoever made it.
+
+Nothing is translated. What a provider sealed is marked on its way to the client with where it came from; on its way back it
+goes to just there as it was, and is taken out for any other bundle. All else passes as the bytes it is. See `wire.passing`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from segue.gateway.applied import CODEC_OF, TURNS, AppliedBundle, Fields
+from segue.gateway.unasked import Unasked, usage_wanted
+from segue.wire.anthropic_messages.request_out import lacks_own_thinking
+from segue.wire.neutral.conversation import Dialect
+from segue.wire.neutral.origin import Origin
+from segue.wire.passing import is_marked, mark_answer, may_hold_reasoning, settle_turns
+
+Raw = msgspec.Raw
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+_THINKS_NOT = Raw(b'{"type":"disabled"}')
+
+
+@dataclass(frozen=True, slots=True)
+class Marking:
+    """What an answer of this dialect needs on its way to a client that speaks it, too."""
+
+    dialect: Dialect
+    origin: Origin
+
+    def mark_body(self, body: bytes) -> bytes:
+        """A whole answer. What is no JSON stays as it is."""
+        return self._mark(body) if may_hold_reasoning(self.dialect, body) else body
+
+    def mark_lines(self, lines: bytes) -> bytes:
+        """Whole lines of a stream."""
+        if not may_hold_reasoning(self.dialect, lines):
+            return lines
+        return b"".join(self._line(line) for line in lines.splitlines(keepends=True))
+
+    def _line(self, line: bytes) -> bytes:
+        if not line.startswith(b"data:") or not may_hold_reasoning(self.dialect, line):
+            return line
+        said = line.rstrip(b"\r\n")
+        return b"data: " + self._mark(said[5:].strip()) + line[len(said) :]
+
+    def _mark(self, data: bytes) -> bytes:
+        try:
+            return _encode(mark_answer(self.dialect, _decode(data), self.origin))
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return data
+
+
+def prepare_own(applied: AppliedBundle, fields: Fields, body: bytes, origin: Origin) -> tuple[bytes, Marking | Unasked | None]:
+    """The body for a bundle of the client's own dialect, and what its answer needs. Raises `InputError`, as `apply` does."""
+    codec = CODEC_OF[applied.dialect]
+    kept = applied.allow(fields, codec)
+    changed: dict[str, Raw] = {}
+    if may_hold_reasoning(codec, body):
+        name = TURNS[codec]
+        turns = _decode(kept.get(name, b"null"))
+        settled = settle_turns(codec, turns, origin)
+        if settled != turns:
+            kept = {**kept, name: Raw(_encode(settled))}
+    if codec == "anthropic_messages" and b"tool_use" in body and applied.has_thinking_budget(kept):
+        turns = _decode(kept.get("messages", b"null"))
+        if isinstance(turns, list) and lacks_own_thinking(turns):
+            changed["thinking"] = _THINKS_NOT
+    if applied.asks_usage and (wanted := usage_wanted(kept)) is not None:
+        changed["stream_options"] = wanted
+        return applied.dress(kept, changed), Unasked()
+    return applied.dress(kept, changed), Marking(codec, origin) if is_marked(codec) else None
