@@ -1,8 +1,8 @@
-"""How long questions to the exchange log take: five million exchanges of a day, latency per hour and slice, and a look's measures.
+"""How long questions to the exchange log take: five million exchanges of a day, latency by hour and slice, a look's measures.
 
 The rows are written through the log's own schema and writer, without bodies. Beside it, in the same run, SQLite with plain
-columns and an index on the hour, asked the same (fewer rows, for it takes long: the ratio is per row, in its favour, for sorting
-grows faster than the rows). Processor time of the whole process, all its threads.
+columns and an index on the hour, asked the same (fewer rows, for it takes long: the ratio is per row, in its favour, for
+sorting grows faster than the rows). Processor time of the whole process, all its threads.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ A gateway of several workers serves an open load; the same functions that `segue
 in force in turn, and wait. Beside it stand an idle run and, on PostgreSQL, flips that are confirmed through the database alone,
 as those of other machines are, and a bare `NOTIFY` round trip between each two flips. Counted: requests that failed, and of
 those *sent* after a flip was confirmed and before the next was decided, those that the old bundle served.
+The idle run also counts the processor time of a flip, of all processes that take part: it depends less on who else is busy.
 """
 
 from __future__ import annotations
@@ -26,10 +27,13 @@ from typing import Any
 
 from benchmarks import table
 from benchmarks.gateway_http import Process
+from benchmarks.gateway_http_parts import used_s
 from benchmarks.workspace import BESIDE, SEGUE, write_json
 from segue.store.base import Store
 
 KEY = "sg-" + "5b" * 32
+LABELS = ("one", "two", "six")
+CPU = "cpu ms/flip"
 STATE = ".segue/state.db"
 WHO = {"author": "benchmark", "at": "2026-01-01T00:00:00Z"}
 
@@ -59,6 +63,19 @@ class Flip:
         return (self.confirmed - self.decided) / 1e6
 
 
+@dataclass(frozen=True)
+class Served:
+    """A gateway that serves: its port, and the process that keeps the others."""
+
+    port: int
+    pid: int
+
+    def used_ms(self) -> float:
+        """Processor time of all its processes so far, and of this one, which flips."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return sum(used_s(pid) for pid in (self.pid, os.getpid(), *map(int, children))) * 1e3
+
+
 class Flipper:
     """Puts the one bundle and the other in force, in turn, as the command does."""
 
@@ -66,12 +83,15 @@ class Flipper:
         self._store, self._folder = store, folder
         last = store.find_route("bench", "production")
         self._revision, self._route = last.revision, last.route
+        self._digests = [store.find_bundle("bench", label).bundle.digest for label in LABELS]
 
     def flip(self, *, sockets: bool = True) -> Flip:
         """The next one. Without `sockets` it is confirmed through the store alone, as on another machine."""
         from segue.gateway.control import confirm_flip
 
-        route = self._route.model_copy(update={"share": 1.0 - self._route.share})
+        # Three in turn: an answer by the bundle before is then never taken for one by the bundle after.
+        digest = self._digests[self._revision % 3]
+        route = self._route.model_copy(update={"incumbent": digest})
         decided = time.perf_counter_ns()
         flipped = self._store.flip_route(route, follows=self._revision, reason="benchmark", **WHO)
         confirmed = confirm_flip(self._store, self._folder if sockets else self._folder / "none", flipped)
@@ -81,13 +101,12 @@ class Flipper:
             assert one.fault is None, one
             assert one.revision == flipped.revision, one
         self._revision, self._route = flipped.revision, route
-        assert route.candidate is not None, "it was set"
-        return Flip(decided, done, route.candidate if route.share else route.incumbent)
+        return Flip(decided, done, digest)
 
 
 @contextmanager
-def gateway(folder: Path, upstream: int, workers: int, address: str | None) -> Iterator[int]:
-    """A workspace with two bundles and a route, and its gateway. Gives the port."""
+def gateway(folder: Path, upstream: int, workers: int, address: str | None) -> Iterator[Served]:
+    """A workspace with two bundles and a route, and its gateway."""
     from segue.gateway.keys import hash_key
 
     entry = {"type": "openai", "base_url": f"http://127.0.0.1:{upstream}/v1"}
@@ -97,19 +116,20 @@ def gateway(folder: Path, upstream: int, workers: int, address: str | None) -> I
     home = folder / "workflows" / "bench"
     scorer = {"name": "right", "type": "contains"}
     write_json(home / "workflow.yaml", {"scorers": [scorer], "gate": {"primary": ["right"]}})
-    for label in ("now", "next"):
+    for label in LABELS:
         prompt = {"system": f"You are the customer service of a shop, version {label}. Be brief and friendly."}
         write_json(home / "bundles" / f"{label}.yaml", {"model": {"provider": "there", "snapshot": label}, "prompt": prompt})
     case = {"case_id": "c", "messages": [{"role": "user", "content": "Hi"}], "reference": "x"}
     write_json(home / "suites" / "main.jsonl", case)
     environment = {**os.environ, **BESIDE, "SEGUE_BENCH_STATE": address or ""}
-    route = [*SEGUE, "route", "set", "bench", "now", "--candidate", "next"]
-    subprocess.run(route, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
+    for label in LABELS:
+        route = [*SEGUE, "route", "set", "bench", label]
+        subprocess.run(route, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
     command = [*SEGUE, "gateway", "--port", "0", "--json", "--workers", str(workers)]
     process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         assert process.stdout is not None
-        yield int(json.loads(process.stdout.readline())["url"].rpartition(":")[2])
+        yield Served(int(json.loads(process.stdout.readline())["url"].rpartition(":")[2]), process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
@@ -151,15 +171,16 @@ def bare_notify(address: str) -> Iterator[Callable[[], float]]:
 
 
 def judge(flips: list[Flip], requests: list[tuple[int, int, int, str]]) -> dict[str, int]:
-    """What became of the requests; a request sent while a flip was under way may be served by either."""
+    """What became of them. One sent after a confirmation may be served by that flip, or by one decided before its answer."""
     confirmed = [flip.confirmed for flip in flips]
     found = {"requests": len(requests), "failed": 0, "after a confirmation": 0, "by the old pointer": 0}
-    for sent, _, status, bundle in requests:
+    for sent, done, status, bundle in requests:
         found["failed"] += status != 200
         at = bisect.bisect_right(confirmed, sent) - 1
         if at >= 0 and status == 200 and (at + 1 == len(flips) or sent < flips[at + 1].decided):
             found["after a confirmation"] += 1
-            found["by the old pointer"] += not flips[at].digest.startswith(bundle)
+            allowed = [flip.digest for flip in flips[at:] if flip.decided < done]
+            found["by the old pointer"] += not any(digest.startswith(bundle) for digest in allowed)
     return found
 
 
@@ -195,7 +216,7 @@ def measure(given: argparse.Namespace, results: Path | None) -> None:
         address = stack.enter_context(database(given))
         load = Process(KEY, str(folder / "records"), module="benchmarks.flips_parts")
         stack.callback(load.end)
-        port = stack.enter_context(gateway(folder, load.told["port"], given.workers, address))
+        served = stack.enter_context(gateway(folder, load.told["port"], given.workers, address))
         store = open_store(address or folder / STATE)
         stack.callback(store.close)
         flipper = Flipper(store, socket_folder(folder / ".segue"))
@@ -207,7 +228,7 @@ def measure(given: argparse.Namespace, results: Path | None) -> None:
                 notified.append(notify())
 
         def loaded(what: str, make: Callable[[], Flip]) -> None:
-            load.order(kind="begin", port=port, per_second=given.per_second, connections=given.connections)
+            load.order(kind="begin", port=served.port, per_second=given.per_second, connections=given.connections)
             flips = run(what, make, given.flips, given.pause_ms / 1e3, beside)
             load.order(kind="end")
             requests = [tuple(one) for one in json.loads((folder / "records").read_text())]
@@ -215,13 +236,14 @@ def measure(given: argparse.Namespace, results: Path | None) -> None:
             rows.append(row(what, [flip.ms for flip in flips], **judge(flips, requests)))
             rows.append(row("  the requests of that run", took))
 
+        used = served.used_ms()
         idle = run("idle", flipper.flip, max(1, given.flips // 5), given.pause_ms / 1e3, beside)
-        rows.append(row("idle", [flip.ms for flip in idle]))
+        rows.append(row("idle", [flip.ms for flip in idle], **{CPU: (served.used_ms() - used) / len(idle)}))
         loaded(f"{given.per_second:g} requests a second", flipper.flip)
         if address:
             loaded(f"{given.per_second:g} a second, confirmed through the database", lambda: flipper.flip(sockets=False))
             rows.append(row("a bare NOTIFY round trip, in between", notified))
-    columns = ("requests", "failed", "after a confirmation", "by the old pointer")
+    columns = (CPU, "requests", "failed", "after a confirmation", "by the old pointer")
     shown = [{**one, **{name: one.get(name) for name in columns}} for one in rows]
     table.show(f"Flips of {given.workers} workers, {given.store}: decision to last confirmation", shown)
     table.save(results, f"flips_{given.store}", {"rows": rows})

@@ -14,8 +14,15 @@ TOGETHER = {
     "tests/docs/test_readme.py::test_the_picture_of_real_output_is_real": "recorded",
     "tests/recorded/test_replay.py": "replay",
     "tests/examples/test_demo.py": "demo",
+    "tests/gateway/clients/test_client_errors.py": "clients",
+    "tests/gateway/clients/test_javascript.py": "clients",
+    "tests/gateway/clients/test_langchain.py": "clients",
+    "tests/gateway/clients/test_llm_comply.py": "clients",
+    "tests/gateway/clients/test_python_sdks.py": "clients",
+    "tests/gateway/clients/test_five_minutes.py": "five minutes",
 }
-"""Beginnings of the tests' names, and what they share: the imported recordings with their comparisons, the demo's first run."""
+"""Beginnings of the tests' names, and what they share: the imported recordings with their comparisons, the demo's first run, a
+gateway with its stand-ins."""
 
 
 class TogetherScheduling(LoadScopeScheduling):

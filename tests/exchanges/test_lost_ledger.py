@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from segue.errors import StoreError
 from segue.exchanges import ledger as ledgers
 from segue.exchanges.feedback import Feedback
 from segue.exchanges.keeping import Keeping, KeepingRules
@@ -180,7 +181,7 @@ def test_damage_while_it_ships_is_mended_by_the_next_step(tmp_path: Path) -> Non
     drain(shipper)
     garble(ledger_of(tmp_path))
     fill(spool, range(40, 60))
-    with pytest.raises(ledgers.StoreError):
+    with pytest.raises(StoreError):
         drain(shipper)
     assert shipper.rebuilt is not None
     drain(shipper)

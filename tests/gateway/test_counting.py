@@ -102,6 +102,14 @@ async def test_a_provider_that_does_not_count_is_told_and_not_guessed_for() -> N
                 await client.responses.input_tokens.count(model="mail", input="Hi")
 
 
+async def test_a_bundle_that_cannot_count_is_passed_over() -> None:
+    """The candidate's own trouble is what the client hears of."""
+    burning = StandInSettings(dialect="anthropic", troubles=(Trouble(kind="rate_limit"),))
+    async with a_gateway({"old": OLD, "new": burning}, candidate="new", share=1.0) as (wired, _):
+        with pytest.raises(anthropic.RateLimitError):
+            await count(wired)
+
+
 @pytest.mark.parametrize("kind", ["rate_limit", "overloaded", "server_error", "auth", "drop", "html", "malformed", "refused"])
 async def test_a_candidate_in_trouble_falls_back_here_too(kind: TroubleKind) -> None:
     """The incumbent counts, the header says so, and no breaker hears of it: nobody was served."""

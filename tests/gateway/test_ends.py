@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import openai
 import pytest
 
+from segue.gateway.answer import Answer
+from segue.gateway.serving import ServedRequest
+from segue.gateway.shadow import ShadowAnswer
 from segue.standin.settings import StandInSettings, Trouble
-from tests.gateway.test_serving import HELLO, NEW, ask, chat
+from tests.gateway.test_serving import HELLO, NEW, ask, chat, stream
 from tests.gateway.wiring import KEY, Wired, a_gateway
 
 EVENTS = (
@@ -108,3 +112,17 @@ async def test_a_candidates_refusal_is_no_word_where_the_incumbent_answers() -> 
         assert await ask(wired) == NEW.text
         record = wired.log[0].record
         assert (record.answered_by, record.fallback_reason) == (bundles["old"].digest, "status 400")
+
+
+async def test_what_is_over_is_gone_without_the_collector() -> None:
+    """Whole, streamed or shadowed: nothing of it holds itself, so memory stays flat and no pause comes of it."""
+    async with a_gateway({"old": NEW, "new": NEW}, candidate="new", share=0.0, shadow={"share": 1.0}) as (wired, _):
+        gc.collect()
+        gc.disable()
+        try:
+            assert [await ask(wired), await stream(wired)] == [NEW.text] * 2
+            await wired.kept(4)
+            left = [type(one).__name__ for one in gc.get_objects() if isinstance(one, Answer | ServedRequest | ShadowAnswer)]
+        finally:
+            gc.enable()
+        assert left == []

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import aiohttp
 import openai
@@ -15,6 +16,7 @@ from segue.exchanges import Outcome, Spool, SpoolSettings
 from segue.exchanges.feedback import Feedback, Standing
 from segue.gateway.feedback import FeedbackDesk
 from segue.gateway.keys import KeyRing, hash_key, make_key
+from segue.gateway.target import Plane
 from segue.gateway.told import LARGEST
 from segue.model.serving import GatewayKey, Serving
 from tests.exchanges.builders import a_log, a_shipper, an_exchange, an_outcome, drain
@@ -206,7 +208,9 @@ def test_the_first_word_under_an_id_stays_and_another_one_is_counted(tmp_path: P
         shipper.tidy()
     feedback = Feedback(a_log(tmp_path))
     assert feedback.standing() == Standing(known=1, orphans=0, refused=0, repeated=3, conflicting=2)
-    assert [told.outcome.value for told in feedback.of("x000000")] == [1.0]
+    assert [(told.outcome.value, told.outcome.author, told.outcome.at_ns) for told in feedback.of("x000000")] == [
+        (1.0, None, noon + 1)
+    ]
     shipper.close()
     spool.close()
 
@@ -230,8 +234,6 @@ def test_what_a_key_may_tell_of_is_read_when_it_tells() -> None:
         kept.append(outcome)
         return len(kept)
 
-    from segue.gateway.target import Plane
-
     desk = FeedbackDesk(keep=keep, wall_ns=lambda: 5, plane=Plane)
     key = GatewayKey(name="two", hash=hash_key(OTHER_KEY), workflows=("a", "b"))
     assert desk.take_header(b"x1; thumbs=up; comment=hm", key) is None
@@ -242,6 +244,26 @@ def test_what_a_key_may_tell_of_is_read_when_it_tells() -> None:
     refused = desk.take_header(b"x1; thumbs=up", key.model_copy(update={"permissions": ("call",)}))
     assert refused is not None
     assert refused.kind == "permission"
+
+
+@pytest.mark.parametrize(
+    ("workflows", "named", "kept"),
+    [((), "", "none"), (("mail", "chat"), "", "digest"), (("mail", "gone"), "", "full"), ((), "; workflow=mail", "full")],
+    ids=["all", "two", "one-is-gone", "named"],
+)
+def test_the_most_reticent_workflow_decides_unless_one_is_named(workflows: Any, named: str, kept: str) -> None:
+    """Of those the key may tell of, and that are served here."""
+    keeps = {"mail": "full", "chat": "digest", "secret": "none"}
+    served = {name: SimpleNamespace(name=name, keep=keep) for name, keep in keeps.items()}
+    found: list[Outcome] = []
+    desk = FeedbackDesk(
+        keep=lambda outcome, _: found.append(outcome) or 1,  # type: ignore[func-returns-value]
+        wall_ns=lambda: 5,
+        plane=lambda: cast(Plane, SimpleNamespace(workflows=served)),
+    )
+    key = GatewayKey(name="k", hash=hash_key(OTHER_KEY), workflows=workflows)
+    assert desk.take_header(f"x1; comment=hm{named}".encode(), key) is None
+    assert [one.text.kept for one in found] == [kept]
 
 
 def test_feedback_on_no_named_workflow_stays_no_longer_than_the_strictest_allows(tmp_path: Path) -> None:

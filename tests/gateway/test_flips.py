@@ -41,10 +41,10 @@ def test_no_request_after_a_confirmation_is_served_by_the_old_pointer(
     address = request.getfixturevalue("postgresql") if kind == "postgresql" else None
     folder, records = tmp_path / "w", tmp_path / "records"
     load = Process(KEY, str(records), module="benchmarks.flips_parts")
-    with gateway(folder, load.told["port"], 2, address) as port:
+    with gateway(folder, load.told["port"], 2, address) as served:
         store = open_store(address or folder / STATE)
         flipper = Flipper(store, socket_folder(folder / ".segue"))
-        load.order(kind="begin", port=port, per_second=100, connections=8)
+        load.order(kind="begin", port=served.port, per_second=100, connections=8)
         flips = [flipper.flip(sockets=address is None) for _ in range(10)]
         load.order(kind="end")
         store.close()
@@ -61,11 +61,11 @@ def test_an_old_pointer_would_be_seen() -> None:
     old, new = "a" * 64, "b" * 64
     flips = [Flip(10, 20, new), Flip(50, 60, old)]
     requests = [(5, 6, 200, old), (15, 16, 200, old), (25, 26, 200, new), (30, 31, 200, old), (55, 56, 200, new)]
-    requests += [(61, 62, 200, old), (70, 71, 502, old), (80, 81, 0, "")]
+    requests += [(45, 52, 200, old), (61, 62, 200, old), (70, 71, 502, old), (80, 81, 0, "")]
     assert judge(flips, requests) == {
-        "requests": 8,
+        "requests": 9,
         "failed": 2,
-        "after a confirmation": 3,
+        "after a confirmation": 4,
         "by the old pointer": 1,
     }
 

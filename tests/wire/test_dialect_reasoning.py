@@ -182,6 +182,17 @@ def test_a_call_and_its_result_have_the_same_id_wherever_they_are_sent(dialect: 
     assert [block.id for block in blocks if isinstance(block, ToolUse | ToolResult)] == [fit_call_id(call_id, dialect)] * 2
 
 
+def test_an_id_in_the_form_of_another_provider_is_made_anew_and_always_the_same() -> None:
+    """It is nobody's but that provider's; one that fits stays."""
+    for own, other, dialects in (("call_1", "toolu_1", DIALECTS[:2]), ("toolu_1", "call_1", DIALECTS[2:])):
+        for dialect in dialects:
+            assert fit_call_id(own, dialect) == own
+            made = fit_call_id(other, dialect)
+            assert made.startswith(own[:-1])
+            assert made == fit_call_id(other, dialect)
+            assert made != fit_call_id(f"{other}2", dialect)
+
+
 @pytest.mark.parametrize("client", DIALECTS)
 def test_a_conversation_moves_to_another_provider_and_back(client: Dialect) -> None:
     """Incumbent, candidate, incumbent: each sees its own reasoning, all see the calls and their results."""

@@ -33,6 +33,11 @@ def test_lines_may_end_in_any_of_three_ways() -> None:
     assert decode(b"data: a\r\n\r\ndata: b\r\rdata: c\n\n") == [("", b"a"), ("", b"b"), ("", b"c")]
 
 
+def test_a_line_end_of_two_bytes_may_come_in_two_pieces() -> None:
+    """Taken for two line ends it would be a blank line, and an event would end too early."""
+    assert decode(b"data: a\r", b"\ndata: b\r", b"\n\r", b"\n") == [("", b"a\nb")]
+
+
 def test_several_data_lines_are_one_event() -> None:
     """They are joined by line feeds."""
     assert decode(b"data: a\ndata: b\n\n") == [("", b"a\nb")]

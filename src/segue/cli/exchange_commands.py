@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -61,11 +61,12 @@ class Bound(click.ParamType[tuple[str, float]]):
             return value
         name, _, number = str(value).rpartition("=")
         try:
-            if name:
-                return name, float(number)
+            bound = float(number) if name else None
         except ValueError:
-            pass
-        self.fail(f"{str(value)[:60]!r} is no SCORE=NUMBER. For example: --score-below contract=1", param, ctx)
+            bound = None
+        if bound is None:
+            self.fail(f"{str(value)[:60]!r} is no SCORE=NUMBER. For example: --score-below contract=1", param, ctx)
+        return name, bound
 
 
 def selecting(command: Callable[..., None]) -> Callable[..., None]:
@@ -306,10 +307,8 @@ def _show_body(name: str, part: dict[str, Any]) -> None:
     screen.print(f"{name:<17} {part['kept']}{length}", markup=False)
     text = part.get("body")
     if text is not None:
-        try:
+        with suppress(ValueError):
             text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-        except ValueError:
-            pass
         from segue.papers.printable import printable
 
         screen.print(printable(text), markup=False, soft_wrap=True)

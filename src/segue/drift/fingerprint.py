@@ -193,7 +193,7 @@ def quick_traits(reply: Reply) -> dict[str, bool]:
     text, has_calls = output_text(reply), bool(reply.tool_calls)
     refuses, withholds = (False, False) if has_calls else refusal.read_opening(text)
     found = dict(_NO_TRAITS)
-    if any([sign in text for sign in _STRUCTURE_SIGNS]):
+    if any(sign in text for sign in _STRUCTURE_SIGNS):
         _add_structure(found, _read_structure(text))
     found["tool_calls"] = has_calls
     found["empty"] = not (text.strip() or has_calls or reply.refusal)

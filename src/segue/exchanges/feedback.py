@@ -1,7 +1,7 @@
 """Outcomes read back and put beside their exchanges. Each counts once, however often it was sent; the earliest stays.
 
 Whether an exchange is known is asked of the log when it is read: it may come after its outcome, and it may never come. Then,
-too, it shows whether the outcome may be told of it: one that came with a key of another workflow is shown to nobody, and counted.
+too, it shows whether the outcome may be told of it: one from a key of another workflow is shown to nobody, and counted.
 """
 
 from __future__ import annotations

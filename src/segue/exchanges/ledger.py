@@ -84,8 +84,10 @@ class Snapshot:
 
 
 class Ledger:
-    """Open it with `writes=True` in the one shipper; only where `makes` holds is an empty one made. `StoreError` if it cannot be
-    read or written; `is_damaged` says which of these mean that it has to be worked out anew."""
+    """Open it with `writes=True` in the one shipper; an empty one is made only where `makes` holds.
+
+    `StoreError` if it cannot be read or written; `is_damaged` says which of these mean that it has to be worked out anew.
+    """
 
     def __init__(self, archive: Path, *, writes: bool = False, makes: bool = True) -> None:
         self.path = archive / NAME

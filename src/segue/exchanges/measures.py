@@ -1,4 +1,4 @@
-"""What a look at live traffic needs, worked out in the log: counts, quantiles and sums per arm, bundle and slice, and shadow pairs.
+"""What a look at live traffic needs, worked out in the log: counts, quantiles and sums by arm, bundle and slice; shadow pairs.
 
 Numbers only; what they mean for an upgrade is for gates to say. A group's slice `""` is all of its exchanges. Records that wait
 in the spool have no tokens, cost and scores yet: those are unknown, and counted as such.
@@ -114,7 +114,13 @@ class Coverage:
 
 def measure(log: ExchangeLog, selection: Selection = EVERYTHING) -> list[Measures]:
     """One row per arm, bundle and slice, the whole first."""
-    rows = _ask(log, selection, _MEASURES)
+    rows: list[tuple[Any, ...]] = []
+    with log.moment() as moment, log.connect() as base:
+        log.show_exchanges(base, moment, selection)
+        names = base.execute("SELECT DISTINCT unnest(map_keys(slices)) AS name FROM exchanges ORDER BY name").fetchall()
+        for (name,) in (("",), *names):
+            # One after the other: exact quantiles hold all values of a question in memory.
+            rows += base.execute(_MEASURES, {"name": name}).fetchall()
     return [
         Measures(
             *row[:10],
@@ -173,12 +179,6 @@ def _both_halves(selection: Selection) -> Selection:
     return Selection(workflow=selection.workflow, environment=selection.environment, since_ns=selection.since_ns)
 
 
-def _ask(log: ExchangeLog, selection: Selection, query: str) -> list[tuple[Any, ...]]:
-    with log.moment() as moment, log.connect() as base:
-        log.show_exchanges(base, moment, selection)
-        return base.execute(query).fetchall()
-
-
 def _sum(value: str) -> str:
     return f"count({value}), coalesce(sum({value}), 0)::DOUBLE, coalesce(sum({value} * {value}), 0)::DOUBLE"
 
@@ -186,16 +186,17 @@ def _sum(value: str) -> str:
 _SLICED = "unnest(list_concat([{'key': '', 'value': ''}], map_entries(slices))) AS slice"
 _MEASURES = f"""
 WITH sliced AS (
-    SELECT arm, bundle, {_SLICED}, kept_share, unit, latency_ns, ttft_ns, fallback_from IS NOT NULL AS fell_back,
+    SELECT arm, bundle, $name AS name, CASE WHEN $name = '' THEN '' ELSE slices[$name] END AS value, kept_share, unit,
+        latency_ns, ttft_ns, fallback_from IS NOT NULL AS fell_back,
         (failure IS NOT NULL OR coalesce(status >= 400, false)) AS failed, status IS NULL AND failure IS NULL AS unended,
         scores['refusal'] AS refused, 1 - scores['contract'] AS broken, input_tokens::DOUBLE AS input_tokens,
         output_tokens::DOUBLE AS output_tokens, reasoning_tokens::DOUBLE AS reasoning_tokens, cost_microusd
     FROM exchanges)
-SELECT arm, bundle, slice.key AS name, slice.value AS value, count(*), sum(1 / coalesce(kept_share, 1)), count(DISTINCT unit),
+SELECT arm, bundle, name, value, count(*), sum(1 / coalesce(kept_share, 1)), count(DISTINCT unit),
     count(*) FILTER (failed), count(*) FILTER (unended), count(*) FILTER (fell_back), {_sum("refused")}, {_sum("broken")},
     count(latency_ns), quantile_cont(latency_ns, [0.5, 0.95, 0.99]), count(ttft_ns), quantile_cont(ttft_ns, [0.5, 0.95, 0.99]),
     {_sum("input_tokens")}, {_sum("output_tokens")}, {_sum("reasoning_tokens")}, {_sum("cost_microusd")}
-FROM sliced GROUP BY ALL ORDER BY name, value, arm, bundle
+FROM sliced WHERE value IS NOT NULL GROUP BY ALL ORDER BY value, arm, bundle
 """  # noqa: S608 - our own names
 _SCORES = f"""
 WITH named AS (

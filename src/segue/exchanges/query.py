@@ -205,7 +205,8 @@ class ExchangeLog:
         """p50 and p99 per hour and slice, exact; the slice `""` is all of them."""
         with self.moment() as moment, self.connect() as base:
             self.show_exchanges(base, moment, selection)
-            return [Latency(*row) for row in base.execute(_LATENCY).fetchall()]
+            rows = base.execute(_LATENCY).fetchall()
+        return [Latency(*cell, *(quantiles or (None, None))) for *cell, quantiles in rows]
 
     # what feedback builds on
 
@@ -233,6 +234,8 @@ class ExchangeLog:
             yield base
         except duckdb.Error as error:
             fix = "If files were merged meanwhile, ask again."
+            if isinstance(error, duckdb.OutOfMemoryException):
+                fix = f"It may take {self._memory} of memory: ask for a shorter time or one workflow."
             raise StoreError(f"The exchange log could not be read: {str(error).splitlines()[0]}", fix=fix) from error
         finally:
             base.close()
@@ -302,10 +305,12 @@ def _as_table(batch: pa.RecordBatch) -> pa.Table:
 
 
 _HOUR = 3_600_000_000_000
+_COUNTS = "count(*), count(*) - count(latency_ns), quantile_cont(latency_ns, [0.5, 0.99])"
 _LATENCY = f"""
-WITH sliced AS (
-    SELECT at_ns, latency_ns, unnest(list_concat([{{'key': '', 'value': ''}}], map_entries(slices))) AS slice FROM exchanges)
-SELECT at_ns // {_HOUR} * {_HOUR} AS hour_ns, slice.key AS name, slice.value AS value, count(*), count(*) - count(latency_ns),
-    quantile_cont(latency_ns, 0.5), quantile_cont(latency_ns, 0.99)
-FROM sliced GROUP BY ALL ORDER BY ALL
+WITH light AS NOT MATERIALIZED (SELECT at_ns // {_HOUR} * {_HOUR} AS hour_ns, latency_ns, slices FROM exchanges),
+sliced AS (
+    SELECT hour_ns, latency_ns, unnest(map_keys(slices)) AS name, unnest(map_values(slices)) AS value FROM light)
+SELECT hour_ns, '' AS name, '' AS value, {_COUNTS} FROM light GROUP BY ALL
+UNION ALL SELECT hour_ns, name, value, {_COUNTS} FROM sliced GROUP BY ALL
+ORDER BY hour_ns, name, value
 """  # noqa: S608 - numbers of ours

@@ -148,8 +148,11 @@ def sync_gateways(
     if not sockets:
         return []
     left: list[int] = [] if gone is None else gone
+    if len(sockets) == 1:
+        found = [_ask(sockets[0], workflow, environment, timeout_s, left)]
+        return [one for one in found if one is not None]
     with ThreadPoolExecutor(len(sockets)) as pool:
-        found = pool.map(lambda path: _ask(path, workflow, environment, timeout_s, left), sockets)
+        found = list(pool.map(lambda path: _ask(path, workflow, environment, timeout_s, left), sockets))
         return [one for one in found if one is not None]
 
 

@@ -85,6 +85,8 @@ class ScriptedModel(Frozen):
 
     Fences, prose, refusals and truncation are settled per case, so that a repeat shows them again.
 
+    With a `thought` it reasons before it answers, as far as the dialect shows reasoning: a stand-in seals it as providers do.
+
     `likes` makes it a judge as well: asked for a verdict, it prefers answers in which this pattern is found, and turns the
     verdict round in 1 − `accuracy` of its questions.
     """
@@ -106,6 +108,7 @@ class ScriptedModel(Frozen):
     latency: Latency = Latency()
     characters_per_token: float = Field(default=4.0, gt=0)
     reasoning_tokens_median: float = Field(default=0.0, ge=0)
+    thought: str | None = Field(default=None, min_length=1)
     reasoning_tokens_sigma: float = Field(default=0.5, ge=0, le=3)
     likes: str | None = None
     price: ModelPrice | None = None

@@ -7,6 +7,7 @@ like it. A simulated model cannot read, but to a question nobody thought of it c
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from rapidfuzz import fuzz, process
 
@@ -67,4 +68,7 @@ class Script:
             Said(reply.text, calls, is_cut=reply.finish_reason == "length", input_tokens=max(1, asked.input_characters // 4)),
             len(reply.text) + sum(len(call.arguments) for call in calls),
         )
+        if model.thought is not None and asked.thinks:
+            tokens = max(1, len(model.thought) // 4)
+            said = replace(said, thought=model.thought, reasoning_tokens=tokens, output_tokens=said.output_tokens + tokens)
         return said, latency_of(model, draws) / 1000 * self._config.realtime

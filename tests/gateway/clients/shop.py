@@ -32,10 +32,11 @@ for name in sys.argv[1:]:
 """
 KEY = make_key(bytes(range(3, 35)))
 TEXT = "Tools said: {results}. Images seen: {images}."
-MAY_SET = (
-    "tools tool_choice parallel_tool_calls response_format text output_config output_format reasoning reasoning_effort thinking "
-    "temperature top_p max_tokens max_completion_tokens max_output_tokens stop stop_sequences seed n store truncation"
-).split()
+MAY_SET = [
+    *("tools", "tool_choice", "parallel_tool_calls", "response_format", "text", "output_config", "output_format"),
+    *("reasoning", "reasoning_effort", "thinking", "temperature", "top_p", "stop", "stop_sequences", "seed", "n", "store"),
+    *("max_tokens", "max_completion_tokens", "max_output_tokens", "truncation"),
+]
 
 
 def answers(dialect: Any, trouble: TroubleKind | None = None, **given: Any) -> StandInSettings:

@@ -1,4 +1,4 @@
-"""The official Python SDKs, each asked for the same few things in its own words: an answer, a stream, a tool, a form, a picture.
+"""The official Python SDKs, each asked for the same few things in its words: an answer, a stream, a tool, a form, a picture.
 
 A speaker returns plain values, so that one test holds for every dialect, whole and streamed, with or without `async`. Nothing
 of the SDKs is replaced: base URL, key and workflow are all that is given.
@@ -27,9 +27,7 @@ SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
 }
 FOUND = "18 degrees"
-PIXEL = (
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="  # one red pixel
-)
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="  # one red pixel
 assert base64.b64decode(PIXEL)
 
 

@@ -1,4 +1,4 @@
-"""The JavaScript clients: each script asks the same things as the Python tests, whole, streamed, with tools, forms and pictures.
+"""The JavaScript clients: each script asks what the Python tests ask, whole, streamed, with tools, forms and pictures.
 
 Node 20 or later and the packages of `js/package-lock.json` are needed; `make test` installs them where npm is present.
 """
@@ -39,7 +39,8 @@ def node() -> str:
     version = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
     if int(version.removeprefix("v").split(".")[0]) < OLDEST_NODE:
         pytest.skip(f"node {version.strip()} is older than the clients run on ({OLDEST_NODE}): they are not tried.")
-    if not (HERE / "node_modules").is_dir():
+    # npm writes this file last: without it an installation broke off.
+    if not (HERE / "node_modules" / ".package-lock.json").is_file():
         pytest.skip("The JavaScript clients are not installed: npm ci --ignore-scripts --prefix tests/gateway/clients/js")
     return found
 

@@ -38,7 +38,8 @@ def check(edge: str, name: str, data: bytes, parts: list[bytes], rng: random.Ran
     """All that must hold of one input, the other dialect drawn at random. Gives what was accepted of it."""
     if edge == "sse":
         return check_sse(data, parts)
-    own: Dialect = dialect_of(name) or rng.choice(list(CLIENTS))
+    found = dialect_of(name)
+    own: Dialect = rng.choice(list(CLIENTS)) if found is None else found
     if edge == "request":
         return check_request(data, own, rng.choice(list(BUNDLES)))
     if own not in BUNDLES:

@@ -123,6 +123,7 @@ def main() -> None:
         for name, body in REQUESTS[dialect].items():
             (CORPUS / f"request-{short}-{name}").write_bytes(orjson.dumps(body))
     (CORPUS / "stream-responses-documented").write_bytes(responses_stream(EVENTS))
+    (CORPUS / "sse-line-ends-of-two-bytes").write_bytes(b"event: e\r\ndata: a\r\ndata: b\r\n\r\ndata: c\r\ndata: d\r\n\r\n")
     (CORPUS / "sse-odd").write_bytes(b"\xef\xbb\xbf: c\r\nevent: e\rdata:  a\ndata\r\n\r\ndata: b\n\rid: 7\n\n\ndata: c")
 
 

@@ -26,7 +26,18 @@ class Database(PostgresServer):
         self._owner: dict[str, Any] = {} if owner is None else {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
         if owner is not None:
             os.chown(folder, owner.pw_uid, owner.pw_gid)
-        command = [programs / "initdb", "-D", folder / "data", "-U", "segue", "-A", "trust", "-E", "UTF8", "--locale=C"]
+        command: list[Any] = [
+            programs / "initdb",
+            "-D",
+            folder / "data",
+            "-U",
+            "segue",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+        ]
         subprocess.run([*command, "--no-sync"], check=True, capture_output=True, cwd=folder, **self._owner)
 
     def start(self) -> None:

@@ -40,7 +40,7 @@ def test_workers_killed_under_load_lose_nothing(team: Team) -> None:
     """At random moments, several times; whoever asks again is answered, and those who had their answer find it in the log."""
     rng = np.random.default_rng(5)
     with team.gateway(workers=2) as running, Load(int(running.origin.rpartition(":")[2])) as load:
-        for _ in range(5):
+        for _ in range(3):
             load.wait(int(rng.integers(1, 60)))
             pids = [one["pid"] for one in running.workers(team.root / ".segue")]
             os.kill(pids[int(rng.integers(0, len(pids)))], signal.SIGKILL)
@@ -53,7 +53,7 @@ def test_everything_killed_at_random_moments_loses_nothing(team: Team) -> None:
     """Keeper, workers and shipping at once; the next start serves on, ships what was left, and nothing is there twice."""
     rng = np.random.default_rng(6)
     acknowledged: list[str] = []
-    for _ in range(3):
+    for _ in range(2):
         with a_bare_gateway(team.root) as gateway, Load(gateway.port) as load:
             load.wait(int(rng.integers(5, 120)))
             gateway.kill_all()
@@ -85,7 +85,7 @@ def test_shipping_killed_in_the_middle_ships_everything_once(team: Team) -> None
     rng = np.random.default_rng(7)
     killed: list[int] = []
     with a_bare_gateway(team.root, workers=1) as gateway, Load(gateway.port) as load:
-        for _ in range(5):
+        for _ in range(3):
             while (pid := shipping_of(gateway.process.pid)) is None or pid in killed:
                 assert not has_ended(gateway.process)
             load.wait(int(rng.integers(1, 150)))

@@ -110,7 +110,7 @@ async def test_where_the_incumbent_fails_too_the_error_is_clean(
     """In the client's dialect, with a status its SDK has a class for, and nothing of a provider's words."""
     secret = to_json({"error": {"message": "Key sk-very-secret is no good", "type": "x"}})
     act = heads.says(whole(secret, status=trouble.decode()) if trouble else b"")
-    settings = StandInSettings(troubles=({"kind": "server_error"},))  # type: ignore[arg-type]  # read as settings are
+    settings = StandInSettings(troubles=({"kind": "server_error"},))
     async with before(act, provider, alone=True, old=settings) as wired:
         got = await ask(wired, client, stream=stream)
         assert not got.text

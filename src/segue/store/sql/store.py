@@ -15,9 +15,7 @@ from segue.store.sql.scores import ScoreTables
 from segue.store.sql.suites import SuiteTables
 
 
-class SqlStore(
-    BundleTables, SuiteTables, ExchangeTables, ScoreTables, RunTables, RouteTables, GatewayTables, Claims, LogTable
-):
+class SqlStore(BundleTables, SuiteTables, ExchangeTables, ScoreTables, RunTables, RouteTables, GatewayTables, Claims, LogTable):
     """`Store` on SQLite or PostgreSQL.
 
     Thread-safe: writes take turns on one connection, each reader has its own and sees one snapshot. An iterator holds its

@@ -1,0 +1,72 @@
+"""Shipping inside the gateway: what routes ask of the log holds from the moment they do, and how often it goes to work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segue.exchanges.shipper import Shipped, Shipper, ShipSettings
+from segue.gateway.last_known import KnownRevision, LastKnown, save_last_known
+from segue.gateway.shipping import LONGEST_S, WORTH_BYTES, Known, Pace
+from segue.model import Bundle, ModelRef
+from segue.model.route import Route
+from segue.model.serving import Serving
+from tests.exchanges.builders import DAY, Clock, a_log, a_spool, drain, fill
+
+
+def write_routes(folder: Path, clock: Clock, **serving: Any) -> Path:
+    """The last known route of `reply`, which asks this of the log."""
+    bundle = Bundle(workflow="reply", model=ModelRef(provider="here", snapshot="m-1"))
+    revision = KnownRevision(
+        revision=1, route=Route(workflow="reply", incumbent=bundle.digest), author="ada", reason="r", at="t"
+    )
+    known = LastKnown(
+        environment="production",
+        revisions=(revision,),
+        bundles={bundle.digest: bundle},
+        servings={"reply": Serving(**serving)},
+    )
+    path = folder / "last-known.json"
+    save_last_known(path, known)
+    return path
+
+
+def test_what_a_later_route_asks_of_the_log_holds_too(tmp_path: Path) -> None:
+    """A share and days that were written into a workflow while the gateway ran: no restart, and no record kept too long."""
+    clock = Clock()
+    path = tmp_path / "last-known.json"
+    known = Known(path, clock)
+    spool = a_spool(tmp_path, total_bytes=1 << 30)
+    shipper = Shipper(tmp_path / "spool", tmp_path / "archive", clock=clock, settings=ShipSettings(known.rules))
+    fill(spool, range(100))
+    drain(shipper)
+    assert a_log(tmp_path).recount().archived == 100, "nothing is known of any route: all is kept"
+    write_routes(tmp_path, clock, keep_share=0.5, keep_bodies_share=0.0, keep_days=2)
+    fill(spool, range(100, 300))
+    drain(shipper)
+    recount = a_log(tmp_path).recount()
+    assert 60 < recount.sampled_out < 140
+    assert recount.appended == 300
+    later = [row for row in a_log(tmp_path).iterate() if row.exchange.id >= "x000100"]
+    assert {(row.kept_share, row.exchange.request.kept, row.request) for row in later} == {(0.5, "sampled_out", b"")}
+    clock.now += 3 * DAY
+    shipper.tidy()
+    recount = a_log(tmp_path).recount()
+    assert (recount.readable, recount.appended) == (0, 300)
+    shipper.close()
+    spool.close()
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "seconds"),
+    [(0, LONGEST_S), (1, LONGEST_S), (WORTH_BYTES // 2, 2.0), (WORTH_BYTES, 1.0), (WORTH_BYTES * 100, 1.0)],
+)
+def test_the_less_there_is_the_longer_it_waits(n_bytes: int, seconds: float) -> None:
+    """A round writes files and commits: it should find something to do."""
+    pace = Pace()
+    pace.told(Shipped(n_bytes=n_bytes))
+    assert pace.next_s() == pytest.approx(seconds)
+    pace.told(OSError("no space"))
+    assert pace.next_s() == LONGEST_S, "a failure carried nothing"
