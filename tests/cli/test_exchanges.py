@@ -10,6 +10,7 @@ import pytest
 
 from segue.exchanges import BodyNote, Spool, SpoolSettings
 from segue.exchanges.export import read_exchange_line
+from segue.exchanges.outcome import Outcome
 from segue.exchanges.query import ExchangeLog
 from segue.exchanges.shipper import Shipper
 from tests.cli.conftest import Segue
@@ -94,6 +95,27 @@ def test_one_exchange_is_shown_with_its_bodies(kept: Path, segue: Segue) -> None
     assert typed.code == 1
     assert "no exchange 'x9'" in typed.err
     assert "segue exchanges list" in typed.err
+
+
+def test_what_came_of_an_exchange_is_shown_beside_it(kept: Path, segue: Segue) -> None:
+    """Ratings with their scale, texts, who said so; and nothing beside another exchange."""
+    settings = SpoolSettings(SPOOL, "w1", "r0", segment_bytes=16 * 1024, spare_bytes=0, ahead_bytes=0)
+    spool = Spool(settings, monotonic=lambda: 0)
+    rating = Outcome("x000000", "rating", "app", "k1", NOON, value=2.0, lowest=1.0, highest=5.0, author="ada")
+    correction = Outcome("x000000", "correction", "app", "k1", NOON, text=BodyNote("full", 12))
+    assert spool.append(rating) is not None
+    assert spool.append(correction, b"Dear \x1b Ms Ruf") is not None
+    spool.close()
+    typed = segue("exchanges", "show", "x000000")
+    assert "rating 2.0 of 1.0 to 5.0, by ada" in typed.out
+    assert "Ms Ruf" in typed.out
+    assert "\x1b" not in typed.out
+    (found, other) = (segue("exchanges", "show", f"x00000{one}", "--json").json["outcomes"] for one in (0, 1))
+    assert [(one["kind"], one.get("value")) for one in sorted(found, key=lambda one: str(one["kind"]))] == [
+        ("correction", None),
+        ("rating", 2.0),
+    ]
+    assert other == []
 
 
 def test_an_export_can_be_read_back(kept: Path, segue: Segue) -> None:

@@ -73,6 +73,16 @@ def test_what_a_stream_shows_does_not_depend_on_how_it_is_cut(
     assert (watch.begun, watch.ended, watch.failed) == seen
 
 
+def test_of_several_choices_each_has_an_end_of_its_own() -> None:
+    """A stream cut after the first of two is not whole."""
+    first, *_ = chat(finish="stop", done=False)
+    watch = StreamWatch(CHAT, choices=2)
+    watch.feed(first)
+    assert (watch.begun, watch.ended) == (True, False)
+    watch.feed(first.replace(b'"index": 0', b'"index": 1'))
+    assert watch.ended
+
+
 @pytest.mark.parametrize("kind", sorted(STATUS))
 @pytest.mark.parametrize("edge", [CHAT, MESSAGES], ids=["chat", "messages"])
 def test_errors_are_in_the_shape_the_dialect_knows(edge: Any, kind: ErrorKind) -> None:

@@ -117,11 +117,13 @@ def list_exchanges(limit: int, as_json: bool, **given: Any) -> None:
 @click.argument("exchange", type=NAME)
 @json_option
 def show(exchange: str, as_json: bool) -> None:
-    """Show EXCHANGE, its bodies included."""
-    from segue.exchanges.export import exchange_json
+    """Show EXCHANGE, its bodies included, and what came of it."""
+    from segue.exchanges.export import exchange_json, outcome_json
+    from segue.exchanges.feedback import Feedback
 
     with _open_log() as log:
         found = log.find(exchange)
+        outcomes = [] if found is None else [outcome_json(told) for told in Feedback(log).of(exchange)]
     if found is None:
         raise NotFoundError(
             f"There is no exchange '{exchange[:80]}' in the log: it may be beyond retention, or sampled out.",
@@ -129,7 +131,7 @@ def show(exchange: str, as_json: bool) -> None:
         )
     body = exchange_json(found)
     if as_json:
-        print_json(body)
+        print_json({**body, "outcomes": outcomes})
         return
     screen = console()
     for name, value in body.items():
@@ -138,6 +140,8 @@ def show(exchange: str, as_json: bool) -> None:
         elif name != "format":
             text = _time(value) if name == "at_ns" else value if isinstance(value, str) else json.dumps(value)
             screen.print(f"{name:<17} {text}", markup=False, soft_wrap=True)
+    for outcome in outcomes:
+        _show_outcome(outcome)
 
 
 @exchanges_command.command("export")
@@ -314,6 +318,20 @@ def _show_body(name: str, part: dict[str, Any]) -> None:
         screen.print(printable(text), markup=False, soft_wrap=True)
     elif "body_base64" in part:
         screen.print("(no text; see it with --json)", markup=False)
+
+
+def _show_outcome(outcome: dict[str, Any]) -> None:
+    """`rating 2 of 1 to 5, by ada, 2026-11-21 10:31:00`, and its text below."""
+    from segue.papers.printable import printable
+
+    said = [str(outcome[name]) for name in ("kind", "value", "label") if name in outcome]
+    if "scale" in outcome:
+        said.append("of {} to {}".format(*outcome["scale"]))
+    by = [f"by {outcome['author']}"] if "author" in outcome else []
+    line = ", ".join((" ".join(said), *by, _time(outcome["at_ns"])))
+    console().print(f"{'outcome':<17} {printable(line)}", markup=False, soft_wrap=True)
+    if "text" in outcome:
+        console().print(printable(outcome["text"]), markup=False, soft_wrap=True)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from segue.errors import InputError
+from segue.exchanges.outcome import Told
 from segue.exchanges.record import BodyNote, Logged, ServedExchange
 
 FORMAT = "segue.exchange/1"
@@ -30,6 +31,18 @@ def exchange_json(logged: Logged, *, with_bodies: bool = True) -> dict[str, Any]
     if logged.kept_share != 1.0:
         body["kept_share"] = logged.kept_share
     return body
+
+
+def outcome_json(told: Told) -> dict[str, Any]:
+    """One outcome as people read it: what is known of it, and its text."""
+    one = told.outcome
+    body: dict[str, Any] = {"kind": one.kind, "value": one.value, "label": one.label, "author": one.author}
+    body |= {"source": one.source, "id": one.key, "at_ns": one.at_ns, "happened_ns": one.happened_ns}
+    if one.lowest is not None or one.highest is not None:
+        body["scale"] = [one.lowest, one.highest]
+    if told.text:
+        body["text"] = told.text.decode("utf-8", "replace")
+    return {name: value for name, value in body.items() if value is not None}
 
 
 def exchange_line(logged: Logged, *, with_bodies: bool = True) -> str:

@@ -64,10 +64,10 @@ class PassingStream:
 
     __slots__ = ("_edge", "_marking", "_watch", "failure")
 
-    def __init__(self, edge: Edge, marking: Marking | Unasked | None = None) -> None:
+    def __init__(self, edge: Edge, marking: Marking | Unasked | None = None, choices: int = 1) -> None:
         self._edge = edge
         self._marking = marking
-        self._watch = StreamWatch(edge)
+        self._watch = StreamWatch(edge, choices)
         self.failure: ProviderFailure | None = None
 
     @property
@@ -107,6 +107,7 @@ class Answer:
     """What comes back from one bundle."""
 
     __slots__ = (
+        "_choices",
         "_edge",
         "_head",
         "_held",
@@ -130,12 +131,14 @@ class Answer:
         translation: Translation | Marking | Unasked | None,
         *,
         wants_stream: bool | None = None,
+        choices: int = 1,
     ) -> None:
         self._teller = teller
         self._edge = edge
         self._marking = None if isinstance(translation, Translation) else translation
         self._translation = translation if isinstance(translation, Translation) else None
         self._wants_stream = wants_stream
+        self._choices = choices
         self._head: ResponseHead | None = None
         self._stream: PassingStream | TranslatedStream | None = None
         self._parts: list[bytes] = []
@@ -171,7 +174,9 @@ class Answer:
             self._stream = self._open_stream()
 
     def _open_stream(self) -> PassingStream | TranslatedStream:
-        return PassingStream(self._edge, self._marking) if self._translation is None else TranslatedStream(self._translation)
+        if self._translation is not None:
+            return TranslatedStream(self._translation)
+        return PassingStream(self._edge, self._marking, self._choices)
 
     def on_body(self, chunk: bytes, is_last: bool) -> None:
         """The next part of it."""

@@ -175,7 +175,7 @@ class AppliedBundle:
                 [
                     _fault(
                         f"The prompt of bundle {self.bundle.short} asks for the variable '{name}', and the request has none.",
-                        f'Send it in the body: "{OWN_FIELD}": {{"variables": {{"{name}": "…"}}}}.',
+                        f'Send it in the body: "{OWN_FIELD}": {{"variables": {{"{name}": "…"}}}} (in the SDKs: extra_body).',
                         f"{OWN_FIELD}.variables.{name}",
                     )
                     for name in missing

@@ -67,14 +67,17 @@ class Edge:
 class StreamWatch:
     """Looks at a stream as it passes, and lets whole lines pass: half a frame before an error event would spoil that, too.
 
+    Of several `choices` each has an end of its own.
+
     `begun`: something of the answer is there. `ended`: it says itself that it is whole; `closed`: and that nothing follows.
     `failed`: it says that it failed (`failing` is that event), or what came before its beginning is no stream.
     """
 
-    __slots__ = ("_edge", "_passed", "_rest", "_sse", "begun", "closed", "ended", "failed", "failing")
+    __slots__ = ("_edge", "_open", "_passed", "_rest", "_sse", "begun", "closed", "ended", "failed", "failing")
 
-    def __init__(self, edge: Edge) -> None:
+    def __init__(self, edge: Edge, choices: int = 1) -> None:
         self._edge = edge
+        self._open = choices
         self._sse = SseDecoder()
         self._rest: list[bytes] = []
         self._passed = b""
@@ -125,7 +128,9 @@ class StreamWatch:
                 if sign == "failure" and self.begun:
                     self.failed, self.ended, self.failing = True, False, data
                     return lines[:at]
-                self.ended = self.ended or sign in ("whole", "over")
+                if sign == "whole":
+                    self._open -= 1
+                self.ended = self.ended or sign == "over" or self._open <= 0
                 if sign == "over":
                     self.closed = True
                     return lines[: at + len(line)]

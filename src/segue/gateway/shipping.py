@@ -118,12 +118,13 @@ def _ship(
     _tell_rebuilt(shipper, say)
     try:
         ship_forever(shipper, wait=lambda: wait(pace.next_s()), told=told)
-        has_more = True
+        is_at_it = True
         with suppress(OSError, StoreError):  # what cannot be shipped now stays in the spool
-            while has_more:
+            while is_at_it:
                 step = shipper.step()
                 observer.told(step)
-                has_more = step.has_more
+                # The step after the last one finds its segments shipped, and deletes them.
+                is_at_it = step.has_more or step.n_bytes > 0
     finally:
         shipper.close()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import resource
 import secrets
 import select
 import signal
@@ -41,6 +42,7 @@ from segue.gateway.telemetry.failing import trail_of
 from segue.gateway.telemetry.live import live_sums
 
 LIVE_S = 1.0
+MOST_FILES = 65_536
 GC_AFTER = 20_000
 """Objects made until the collector looks at the young ones. Requests leave none behind that need it."""
 
@@ -63,12 +65,21 @@ def run_worker(settings: WorkerSettings, pipe: Connection, environ: Mapping[str,
     """Serve until told to stop."""
     # A terminal's Ctrl-C reaches the whole group; only the keeper acts on it, so that requests under way are finished.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _allow_many_files()
     try:
         import uvloop
     except ImportError:
         asyncio.run(_Worker(settings, pipe, environ).run())
     else:
         uvloop.run(_Worker(settings, pipe, environ).run())
+
+
+def _allow_many_files() -> None:
+    """A stream is two connections, and many systems begin with a soft limit of 1,024 files."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if most == resource.RLIM_INFINITY else min(most, MOST_FILES)
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 class _Worker:

@@ -35,7 +35,8 @@ class ServerLimits:
 class UpstreamLimits:
     """What is held towards one origin."""
 
-    connections: int = 256
+    connections: int = 4096
+    """A stream holds one for as long as it lasts."""
     waiting: int = 1024
     """Calls that may wait for a connection when all are taken; the next one fails at once."""
     head_bytes: int = 64 * KIB
