@@ -83,6 +83,27 @@ def test_of_several_choices_each_has_an_end_of_its_own() -> None:
     assert watch.ended
 
 
+@pytest.mark.parametrize(("edge", "frames", "seen"), STREAMS, ids=[str(n) for n in range(len(STREAMS))])
+@given(cuts=st.lists(st.integers(0, 600), max_size=12))
+def test_the_short_way_shows_the_same(edge: Any, frames: list[bytes], seen: tuple[bool, bool, bool], cuts: list[int]) -> None:
+    """Chunks that pass without being fed leave the watch as if they had been."""
+    stream = b"".join(frames)
+    plain, quick, passed = StreamWatch(edge), StreamWatch(edge), [b"", b""]
+    places = sorted({min(cut, len(stream)) for cut in cuts} | {0, len(stream)} | set(_ends(frames)))
+    for start, end in pairwise(places):
+        chunk = stream[start:end]
+        passed[0] += plain.feed(chunk)
+        passed[1] += chunk if quick.passes(chunk) else quick.feed(chunk)
+        assert passed[0] == passed[1]
+        assert (plain.begun, plain.ended, plain.closed, plain.failed) == (quick.begun, quick.ended, quick.closed, quick.failed)
+        assert plain.gap() == quick.gap()
+    assert (quick.begun, quick.ended, quick.failed) == seen
+
+
+def _ends(frames: list[bytes]) -> list[int]:
+    return [sum(map(len, frames[:number])) for number in range(1, len(frames))]
+
+
 @pytest.mark.parametrize("kind", sorted(STATUS))
 @pytest.mark.parametrize("edge", [CHAT, MESSAGES], ids=["chat", "messages"])
 def test_errors_are_in_the_shape_the_dialect_knows(edge: Any, kind: ErrorKind) -> None:

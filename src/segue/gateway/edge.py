@@ -107,6 +107,13 @@ class StreamWatch:
         self._passed = chunk[-3:] if len(chunk) > 2 else (self._passed + chunk)[-3:]
         return chunk
 
+    def passes(self, chunk: bytes) -> bool:
+        """Whether a chunk is whole lines within the answer that tell nothing: most are, and pass without `feed`."""
+        if not self.begun or self._rest or self.closed or self.failed or chunk[-2:] != b"\n\n" or self._edge.may_tell(chunk):
+            return False
+        self._passed = chunk[-3:]
+        return True
+
     def gap(self) -> bytes:
         """What has to stand before another event: the blank line that the last one may lack."""
         return b"" if self._passed.endswith(_BLANK) or not self._passed else b"\n"

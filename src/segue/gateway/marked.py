@@ -34,9 +34,13 @@ class Marking:
         """A whole answer. What is no JSON stays as it is."""
         return self._mark(body) if may_hold_reasoning(self.dialect, body) else body
 
+    def leaves(self, lines: bytes) -> bool:
+        """Whether these lines stay as they are."""
+        return not may_hold_reasoning(self.dialect, lines)
+
     def mark_lines(self, lines: bytes) -> bytes:
         """Whole lines of a stream."""
-        if not may_hold_reasoning(self.dialect, lines):
+        if self.leaves(lines):
             return lines
         return b"".join(self._line(line) for line in lines.splitlines(keepends=True))
 

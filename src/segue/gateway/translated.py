@@ -86,6 +86,10 @@ class TranslatedStream:
         self.begun = self.ended = False
         self.failure: Failure | None = None
 
+    def passes(self, _chunk: bytes) -> bool:
+        """Nothing passes as it is."""
+        return False
+
     def feed(self, chunk: bytes, *, is_last: bool = False) -> bytes:
         """The frames that these bytes make; none after the end."""
         events = self._decoder.feed(chunk) if chunk else []

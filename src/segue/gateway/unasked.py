@@ -46,9 +46,13 @@ class Unasked:
         """A whole answer stays as it is."""
         return body
 
+    def leaves(self, lines: bytes) -> bool:
+        """Whether these lines stay as they are."""
+        return not self._is_after and _EMPTY[0] not in lines and _EMPTY[1] not in lines
+
     def mark_lines(self, lines: bytes) -> bytes:
         """Whole lines of it, without that chunk and the blank line behind it."""
-        if not self._is_after and not any(one in lines for one in _EMPTY):
+        if self.leaves(lines):
             return lines
         kept = []
         for line in lines.splitlines(keepends=True):
