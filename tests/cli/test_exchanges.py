@@ -107,7 +107,7 @@ def test_what_came_of_an_exchange_is_shown_beside_it(kept: Path, segue: Segue) -
     assert spool.append(correction, b"Dear \x1b Ms Ruf") is not None
     spool.close()
     typed = segue("exchanges", "show", "x000000")
-    assert "rating 2.0 of 1.0 to 5.0, by ada" in typed.out
+    assert "rating 2 of 1 to 5, by ada" in typed.out
     assert "Ms Ruf" in typed.out
     assert "\x1b" not in typed.out
     (found, other) = (segue("exchanges", "show", f"x00000{one}", "--json").json["outcomes"] for one in (0, 1))

@@ -324,14 +324,18 @@ def _show_outcome(outcome: dict[str, Any]) -> None:
     """`rating 2 of 1 to 5, by ada, 2026-11-21 10:31:00`, and its text below."""
     from segue.papers.printable import printable
 
-    said = [str(outcome[name]) for name in ("kind", "value", "label") if name in outcome]
+    said = [_said(outcome[name]) for name in ("kind", "value", "label") if name in outcome]
     if "scale" in outcome:
-        said.append("of {} to {}".format(*outcome["scale"]))
+        said.append("of {} to {}".format(*map(_said, outcome["scale"])))
     by = [f"by {outcome['author']}"] if "author" in outcome else []
     line = ", ".join((" ".join(said), *by, _time(outcome["at_ns"])))
     console().print(f"{'outcome':<17} {printable(line)}", markup=False, soft_wrap=True)
     if "text" in outcome:
         console().print(printable(outcome["text"]), markup=False, soft_wrap=True)
+
+
+def _said(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @contextmanager

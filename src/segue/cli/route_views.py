@@ -96,7 +96,8 @@ def told_lines(revision: RouteRevision, confirmed: Sequence[Confirmed], ms: floa
         elif not serves_it(one, revision):
             lines.append(f"[yellow]Gateway {escape(one.gateway)} serves revision {one.revision or 'none'} still.[/]")
         else:
-            lines.append(f"[green]Gateway {escape(one.gateway)}: all {one.workers} workers serve it after {one.ms:.0f} ms.[/]")
+            who = "its worker serves" if one.workers == 1 else f"all {one.workers} workers serve"
+            lines.append(f"[green]Gateway {escape(one.gateway)}: {who} it after {one.ms:.0f} ms.[/]")
     if len(lines) > 1 and all(serves_it(one, revision) for one in confirmed):
         lines.append(f"[green]The last of {len(lines)} gateways serves it {ms:.0f} ms after the decision.[/]")
     return lines
