@@ -1,0 +1,94 @@
+"""From an observation to the one event that matters most at this look. Pure; what is not known never counts as good."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from segue.model.plan import Plan
+from segue.upgrade.seen import Seen
+from segue.upgrade.state import UpgradeState
+from segue.upgrade.table import LIVE, Observed
+
+DAY_S = 86_400.0
+Found = tuple[Observed, tuple[str, ...]]
+"""An event, and what it rests on, in sentences."""
+
+
+def event_of(state: UpgradeState, seen: Seen, plan: Plan, approvers: int) -> Found | None:
+    """The worst that holds, with its reasons; `None` where nothing follows from what was seen."""
+    if state.stage in LIVE:
+        return _of_live(state, seen, plan, approvers)
+    if state.stage == "decide":
+        return None if seen.missing is None else ("unsound", seen.missing) if seen.missing else ("passed", ())
+    if state.stage == "eval":
+        return _of_suite(seen)
+    if state.stage == "staging" and seen.staging_passed is not None:
+        return ("passed", ()) if seen.staging_passed else ("staging_failed", seen.staging_faults)
+    return None
+
+
+def _of_suite(seen: Seen) -> Found | None:
+    if seen.suite is None:
+        return None
+    reasons = seen.suite.reasons
+    if seen.suite.outcome == "fail":
+        return "suite_failed", reasons
+    if seen.suite.outcome == "hold":
+        return "suite_open", reasons
+    return ("passed", reasons) if seen.suite.may_migrate else ("suite_equal", reasons)
+
+
+def _of_live(state: UpgradeState, seen: Seen, plan: Plan, approvers: int) -> Found | None:
+    route, judgement = seen.route, seen.judgement
+    if route is not None and route.standing == "rolled back":
+        return "rolled_back_elsewhere", (f"{route.by} rolled back: {route.reason}",)
+    if seen.incidents:
+        return "critical_incident", seen.incidents
+    if judgement is not None and judgement.verdict == "harm" and judgement.limit == "rollback":
+        return "harm", _culprits(seen)
+    if route is not None and route.standing == "changed":
+        return "route_changed", (f"{route.by} changed the route to revision {route.revision}: {route.reason}",)
+    if seen.incumbent_answers is False:
+        return "incumbent_silent", ("The incumbent does not answer: there would be nothing to go back to.",)
+    if judgement is not None and judgement.verdict == "invalid" and "invalid" not in state.accepted:
+        return "invalid", _culprits(seen)
+    if judgement is not None and judgement.verdict == "harm" and "harm_hold" not in state.accepted:
+        return "harm_hold", _culprits(seen)
+    if seen.over_budget and "over_budget" not in state.accepted:
+        return "over_budget", seen.over_budget
+    if route is None or route.standing == "unconfirmed":
+        return None
+    if not state.is_counting:
+        return "confirmed", ()
+    return _of_time(state, seen, plan, approvers)
+
+
+def _of_time(state: UpgradeState, seen: Seen, plan: Plan, approvers: int) -> Found | None:
+    """What follows when nothing is wrong: from silence, from time, and from what was shown."""
+    if (seen.quiet_s is None or seen.quiet_s > plan.cycle * DAY_S) and seen.at - state.periods[-1].begin > plan.cycle * DAY_S:
+        return "quiet", ("Nothing has arrived for a whole cycle.",)
+    need, longest = lengths(state, plan)
+    if seen.missing is not None and not seen.missing and seen.served_s >= need:
+        if len(state.approvals) < approvers:
+            return None if state.asked_for_approval else ("needs_approval", ())
+        return "passed", ()
+    if seen.served_s >= longest and "overdue" not in state.accepted:
+        return "overdue", seen.missing or ("What this step asks for was not seen at all.",)
+    return None
+
+
+def lengths(state: UpgradeState, plan: Plan) -> tuple[float, float]:
+    """How long the stage or step lasts at least, in whole cycles, and at most before a person decides. Seconds."""
+    if state.stage == "canary":
+        step = plan.canary[state.step]
+        least, most = step.hold, plan.longest(step)
+    else:
+        least = plan.shadow.length if state.stage == "shadow" else plan.soak
+        most = 3 * least
+    whole = ceil(least / plan.cycle - 1e-9) * plan.cycle
+    return whole * DAY_S, max(most, whole) * DAY_S
+
+
+def _culprits(seen: Seen) -> tuple[str, ...]:
+    assert seen.judgement is not None
+    return tuple(one.sentence for one in seen.judgement.cells if one.verdict == seen.judgement.verdict)

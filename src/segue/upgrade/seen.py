@@ -1,0 +1,54 @@
+"""What was observed of an upgrade at one moment. What is not known is `None`, and passes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from segue.evidence.sequential.verdicts import Judgement
+from segue.gates.verdict import Outcome
+
+RouteStanding = Literal["as asked", "unconfirmed", "rolled back", "changed"]
+"""unconfirmed: in force, and some gateway has not said that it serves it. rolled back, changed: somebody else flipped it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSeen:
+    """The route in force, beside the one this stage asks for. `by` and `reason` are of its revision."""
+
+    standing: RouteStanding
+    revision: int
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteSeen:
+    """The regression gate's verdict on this candidate against this incumbent: what it says, and whether there is a reason."""
+
+    outcome: Outcome
+    may_migrate: bool
+    verdict: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One observation. `served_s` is time that counts for this stage or step; `quiet_s` is how long nothing has arrived."""
+
+    at: float
+    suite: SuiteSeen | None = None
+    staging_passed: bool | None = None
+    route: RouteSeen | None = None
+    judgement: Judgement | None = None
+    missing: tuple[str, ...] | None = None
+    """What of this stage's evidence is not there yet; empty if it is all there."""
+    served_s: float = 0.0
+    quiet_s: float | None = None
+    incidents: tuple[str, ...] = ()
+    over_budget: tuple[str, ...] = ()
+    disagreements: tuple[str, ...] = ()
+    """Where live results and the suite's say opposite things."""
+    incumbent_answers: bool | None = None
+    staging_faults: tuple[str, ...] = ()
+    """Why staging was not passed."""

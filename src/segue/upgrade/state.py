@@ -1,0 +1,80 @@
+"""Where an upgrade stands. The fold of its log: nothing is in here that its entries do not say.
+
+Times are seconds since the epoch, UTC, as they are passed in.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from segue.model.base import Frozen
+from segue.model.bundle import Digest
+
+Stage = Literal[
+    "decide", "eval", "retune", "staging", "shadow", "canary", "soak", "completed", "rolled_back", "stopped", "deferred"
+]
+Standing = Literal["going", "holding", "paused"]
+"""holding: something is wrong, and people look. paused: a person stopped the clock. Share and stage stay as they are."""
+Role = Literal["operator", "approver"]
+"""operator: may hold, resume, roll back and advance with a reason. approver: may say yes where the plan asks for it."""
+
+ENDED: frozenset[Stage] = frozenset(("completed", "rolled_back", "stopped", "deferred"))
+OFFLINE: frozenset[Stage] = frozenset(("decide", "eval", "retune", "staging"))
+"""No live request meets the candidate."""
+EXPOSED: frozenset[Stage] = frozenset(("canary", "soak"))
+"""Users meet the candidate, so there is something to roll back."""
+
+
+class Period(Frozen):
+    """A stretch in which a stage's time counts: from the last gateway's confirmation until it is held, paused or left."""
+
+    begin: float
+    end: float | None = None
+
+
+class Approval(Frozen):
+    """A named person's yes to leaving one step."""
+
+    by: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+    at: float
+
+
+class UpgradeState(Frozen):
+    """An upgrade after `number` entries of its log. `step` counts the canary's steps from 0 and stays 0 elsewhere."""
+
+    upgrade: str = Field(min_length=1)
+    workflow: str = Field(min_length=1)
+    environment: str = "production"
+    incumbent: Digest
+    candidate: Digest
+    stage: Stage = "decide"
+    standing: Standing = "going"
+    step: int = Field(default=0, ge=0)
+    entered_at: float
+    periods: tuple[Period, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    asked_for_approval: bool = False
+    held_by: str = ""
+    """The event that holds it; empty where nothing does, or a person."""
+    because: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
+    """Events that somebody with a reason decided to go on in spite of, in this step."""
+    number: int = Field(default=0, ge=0)
+
+    @property
+    def is_ended(self) -> bool:
+        """Nothing follows any more."""
+        return self.stage in ENDED
+
+    @property
+    def is_exposed(self) -> bool:
+        """Users meet the candidate."""
+        return self.stage in EXPOSED
+
+    @property
+    def is_counting(self) -> bool:
+        """Its time runs."""
+        return bool(self.periods) and self.periods[-1].end is None

@@ -1,0 +1,293 @@
+"""The upgrade's state machine, driven by anything at any time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from segue.errors import InputError
+from segue.evidence.sequential.verdicts import Judgement
+from segue.model.plan import Plan, PlanGate, PlanStep, ShadowSpec
+from segue.upgrade.decide import ORDER, Decision, act, decide, possible
+from segue.upgrade.event import lengths
+from segue.upgrade.seen import RouteSeen, Seen, SuiteSeen
+from segue.upgrade.state import ENDED, EXPOSED, Period, Role, Stage, Standing, UpgradeState
+from segue.upgrade.table import ROWS, Action, Observed, find_row
+
+ROLES: frozenset[Role] = frozenset(("operator", "approver"))
+PLANS = [
+    Plan(preset="1-5-25-100", gates=(PlanGate(metric="right"),)),
+    Plan(steps=(PlanStep(share=0.5, hold=0.5),), gates=(PlanGate(metric="right"),), shadow=ShadowSpec(length=0), soak=0),
+    Plan(steps=(PlanStep(share=0.1, hold=2), PlanStep(share=0.5, hold=3)), gates=(PlanGate(metric="right"),), cycle=7),
+]
+OLD, NEW, NEWER = (digit * 64 for digit in "abc")
+
+
+def began(**changes: Any) -> UpgradeState:
+    """An upgrade that has just been opened."""
+    return UpgradeState(upgrade="u1", workflow="w", incumbent=OLD, candidate=NEW, entered_at=0.0).model_copy(update=changes)
+
+
+def judged(verdict: str, limit: str | None = None) -> Judgement:
+    """A judgement without cells."""
+    return Judgement(verdict, limit, 0.0, 0.0, (), ())  # type: ignore[arg-type]
+
+
+JUDGEMENTS = st.sampled_from(
+    [None, judged("safe"), judged("inconclusive"), judged("invalid"), judged("harm", "hold"), judged("harm", "rollback")]
+)
+SEEN = st.builds(
+    Seen,
+    at=st.floats(0, 1e7),
+    suite=st.none() | st.builds(SuiteSeen, st.sampled_from(["pass", "caution", "hold", "fail"]), st.booleans(), st.just("v")),
+    staging_passed=st.none() | st.booleans(),
+    route=st.none()
+    | st.builds(RouteSeen, st.sampled_from(["as asked", "as asked", "unconfirmed", "rolled back", "changed"]), st.just(3)),
+    judgement=JUDGEMENTS,
+    missing=st.sampled_from([None, (), (), ("right on refund",)]),
+    served_s=st.sampled_from([0.0, 1e4, 1e6, 1e9]),
+    quiet_s=st.sampled_from([None, 0.0, 0.0, 1e7]),
+    incidents=st.sampled_from([(), (), (), ("leaked a name",)]),
+    over_budget=st.sampled_from([(), (), ("cost",)]),
+    incumbent_answers=st.sampled_from([None, True, False]),
+)
+
+
+class AnythingAtAnyTime(RuleBasedStateMachine):
+    """Observations and people in any order: what must hold of an upgrade holds after each of them."""
+
+    @initialize(plan=st.sampled_from(PLANS), approvers=st.integers(0, 2))
+    def open(self, plan: Plan, approvers: int) -> None:
+        """Begin."""
+        self.plan, self.approvers, self.state = plan, approvers, began()
+
+    @rule(seen=SEEN)
+    def look(self, seen: Seen) -> None:
+        """An observation, late, doubled or from a clock that jumped."""
+        before, found = self.state, decide(self.state, seen, self.plan, approvers=self.approvers)
+        if found is None:
+            return
+        self._took(before, found)
+        after = found.state
+        if _place(after, self.plan) > _place(before, self.plan) and before.stage in ("shadow", "canary", "soak"):
+            assert found.event == "passed"
+            assert before.standing == "going"
+            assert len(before.approvals) >= self.approvers
+            assert seen.missing == ()
+            assert seen.served_s >= lengths(before, self.plan)[0]
+            assert seen.judgement is None or seen.judgement.verdict in ("safe", "inconclusive")
+            assert _place(after, self.plan) == _place(before, self.plan) + 1
+        if before.is_exposed and seen.judgement == judged("harm", "rollback"):
+            assert after.stage == "rolled_back"
+        # The same evidence once more changes nothing that it has changed already.
+        again = decide(after, seen, self.plan, approvers=self.approvers)
+        assert again is None or again.event != found.event or found.event in ("passed", "confirmed")
+
+    @rule(
+        action=st.sampled_from(get_args(Action)),
+        by=st.sampled_from(["ada", "bo"]),
+        at=st.floats(0, 1e7),
+        role=st.sets(st.sampled_from(["operator", "approver"])),
+    )
+    def person(self, action: Action, by: str, at: float, role: set[Role]) -> None:
+        """A person tries something."""
+        before = self.state
+        try:
+            found = act(before, action, self.plan, by=by, reason="because", at=at, roles=frozenset(role), candidate=NEWER)
+        except InputError:
+            return
+        row = find_row(before.stage, before.standing, action)
+        assert row is not None
+        assert row.who in role
+        self._took(before, found)
+
+    def _took(self, before: UpgradeState, found: Decision) -> None:
+        assert not before.is_ended
+        assert found.state.number == before.number + 1
+        if before.is_exposed and found.state.stage not in EXPOSED:
+            assert found.state.stage == "rolled_back" or found.event in ("passed", "advance")
+        if before.is_exposed and found.state.stage == "rolled_back" and found.event != "rolled_back_elsewhere":
+            assert "flip" in found.effects
+        self.state = UpgradeState.model_validate_json(found.state.model_dump_json())
+
+    @invariant()
+    def users_can_always_be_taken_back(self) -> None:
+        """Wherever users meet the candidate, an operator may roll back, and the trigger fires."""
+        if not hasattr(self, "state") or not self.state.is_exposed:
+            return
+        back = act(self.state, "roll_back", self.plan, by="ada", reason="x", at=0.0, roles=ROLES)
+        assert back.state.stage == "rolled_back"
+        harm = decide(self.state, Seen(0.0, judgement=judged("harm", "rollback")), self.plan, approvers=9)
+        assert harm is not None
+        assert harm.state.stage == "rolled_back"
+
+    @invariant()
+    def it_is_whole(self) -> None:
+        """Steps exist, ended is ended, time runs only while it is going."""
+        if not hasattr(self, "state"):
+            return
+        state = self.state
+        assert state.step < max(len(self.plan.canary), 1)
+        assert state.stage == "canary" or state.step == 0
+        assert not state.is_counting or state.standing == "going"
+        assert all(one.end is not None for one in state.periods[:-1])
+        assert all(one.end is None or one.end >= one.begin for one in state.periods)
+        assert state.stage in ORDER or state.stage in ENDED or state.stage == "retune"
+        if state.is_ended:
+            assert decide(state, Seen(1.0, incidents=("x",), judgement=judged("harm", "rollback")), self.plan) is None
+            assert possible(state).startswith("nothing")
+
+
+def _place(state: UpgradeState, plan: Plan) -> int:
+    """How far it is, in stages and steps; an upgrade that ended badly is nowhere."""
+    stages = [
+        one for one in ORDER if not (one == "shadow" and not plan.shadow.length) and not (one == "soak" and not plan.soak)
+    ]
+    if state.stage not in stages:
+        return -1
+    place = stages.index(state.stage)
+    return place + (state.step if state.stage == "canary" else len(plan.canary) - 1 if place > stages.index("canary") else 0)
+
+
+AnythingAtAnyTime.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestAnythingAtAnyTime = AnythingAtAnyTime.TestCase
+
+
+def test_no_two_rows_answer_to_the_same() -> None:
+    """For each stage, standing and event there is at most one row."""
+    for stage in get_args(Stage):
+        for standing in get_args(Standing):
+            for event in (*get_args(Observed), *get_args(Action)):
+                hit = [row for row in ROWS if row.event == event and stage in row.stages and standing in row.standings]
+                assert len(hit) <= 1, (stage, standing, event)
+
+
+def test_every_event_leads_somewhere() -> None:
+    """No event is only a name."""
+    assert {row.event for row in ROWS} == {*get_args(Observed), *get_args(Action)}
+
+
+def test_people_alone_have_roles() -> None:
+    """Evidence needs no role, and a person's action always does."""
+    for row in ROWS:
+        assert (row.who is not None) == (row.event in get_args(Action))
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=["preset", "one step", "weeks"])
+def test_a_good_candidate_passes_every_stage_in_order(plan: Plan) -> None:
+    """With evidence for it at each stage, an upgrade completes, and meets every step on its way."""
+    state, met = began(), [("decide", 0)]
+    at = 0.0
+    for _ in range(40):
+        at += 1.0
+        seen = Seen(
+            at,
+            suite=SuiteSeen("pass", True, "v"),
+            staging_passed=True,
+            route=RouteSeen("as asked", 1),
+            judgement=judged("safe"),
+            missing=(),
+            served_s=1e9,
+            quiet_s=0.0,
+            incumbent_answers=True,
+        )
+        found = decide(state, seen, plan)
+        if found is None:
+            break
+        state = found.state
+        if met[-1] != (state.stage, state.step):
+            met.append((state.stage, state.step))
+    assert state.stage == "completed"
+    expected = [(one, 0) for one in ORDER if one != "canary"]
+    expected[4:4] = [("canary", step) for step in range(len(plan.canary))]
+    skipped = ({"shadow"} if not plan.shadow.length else set()) | ({"soak"} if not plan.soak else set())
+    assert met == [one for one in expected if one[0] not in skipped]
+
+
+LACKS: dict[str, dict[str, Any]] = {
+    "time": {"served_s": 2 * 86_400.0 - 1},
+    "evidence": {"missing": ("right on refund",)},
+    "any evidence at all": {"missing": None},
+    "confirmation": {"route": RouteSeen("unconfirmed", 1)},
+    "a route that is known": {"route": None},
+    "a comparison": {"judgement": judged("invalid")},
+    "an incumbent": {"incumbent_answers": False},
+    "money": {"over_budget": ("cost",)},
+    "traffic": {"quiet_s": None},
+}
+
+
+@pytest.mark.parametrize("lack", LACKS)
+def test_what_is_lacking_keeps_a_step_waiting(lack: str) -> None:
+    """Everything is there but one thing, and that is enough; with it, the step is left."""
+    at = 3 * 86_400.0
+    whole = Seen(
+        at,
+        route=RouteSeen("as asked", 1),
+        judgement=judged("safe"),
+        missing=(),
+        served_s=2 * 86_400.0,
+        quiet_s=0.0,
+        incumbent_answers=True,
+    )
+    state = began(stage="canary", periods=(Period(begin=0.0),))
+    left = decide(state, whole, PLANS[0])
+    assert left is not None
+    assert (left.event, left.state.step) == ("passed", 1)
+    stayed = decide(state, replace(whole, **LACKS[lack]), PLANS[0])
+    assert stayed is None or (stayed.state.stage, stayed.state.step) == ("canary", 0)
+
+
+@given(seen=SEEN, step=st.integers(0, 2), standing=st.sampled_from(get_args(Standing)))
+def test_harm_beyond_the_limit_goes_back_while_an_approval_is_pending(seen: Seen, step: int, standing: Standing) -> None:
+    """Whatever else is seen, and whoever is waited for."""
+    state = began(stage="canary", step=step, standing=standing, asked_for_approval=True)
+    found = decide(state, replace(seen, judgement=judged("harm", "rollback")), PLANS[0], approvers=2)
+    assert found is not None
+    assert found.state.stage == "rolled_back"
+
+
+def test_going_on_needs_a_reason_and_a_role() -> None:
+    """Nobody moves an upgrade without saying why, and nobody without the role."""
+    state = began(stage="canary")
+    with pytest.raises(InputError, match="needs a reason"):
+        act(state, "advance", PLANS[0], by="ada", reason=" ", at=0.0, roles=ROLES)
+    with pytest.raises(InputError, match="takes the role approver"):
+        act(state, "advance", PLANS[0], by="ada", reason="x", at=0.0, roles=frozenset({"operator"}))
+
+
+def test_one_person_approves_once() -> None:
+    """Two approvals are two people."""
+    state = act(began(stage="canary"), "approve", PLANS[0], by="ada", reason="x", at=0.0, roles=ROLES).state
+    with pytest.raises(InputError, match="approved this step already"):
+        act(state, "approve", PLANS[0], by="ada", reason="x", at=0.0, roles=ROLES)
+
+
+def test_resuming_accepts_what_held_and_no_more() -> None:
+    """Who resumes from a hold at the hold limit is not held by it again in this step; by another event they are."""
+    state = began(stage="canary")
+    seen = Seen(1.0, judgement=judged("harm", "hold"))
+    held = decide(state, seen, PLANS[0])
+    assert held is not None
+    assert held.state.standing == "holding"
+    going = act(held.state, "resume", PLANS[0], by="ada", reason="known", at=2.0, roles=ROLES).state
+    assert decide(going, seen, PLANS[0]) is None
+    over = decide(going, Seen(3.0, judgement=judged("harm", "hold"), over_budget=("cost",)), PLANS[0])
+    assert over is not None
+    assert over.event == "over_budget"
+
+
+def test_nobody_accepts_a_broken_comparison() -> None:
+    """Who resumes while the shares are not as planned is held again by the next look."""
+    seen = Seen(1.0, judgement=judged("invalid"))
+    held = decide(began(stage="canary"), seen, PLANS[0])
+    assert held is not None
+    going = act(held.state, "resume", PLANS[0], by="ada", reason="x", at=2.0, roles=ROLES).state
+    again = decide(going, seen, PLANS[0])
+    assert again is not None
+    assert again.event == "invalid"
