@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -15,6 +15,7 @@ from segue.evidence.quantiles import EXACT, Spread, order_statistic_interval
 from segue.evidence.sample_size import Noise, RepeatTarget, cases_to_settle, plan_repeats
 
 
+@settings(max_examples=25)  # statsmodels takes its time
 @given(st.lists(st.floats(1e-12, 1.0), min_size=1, max_size=40))
 def test_holm_agrees_with_statsmodels(p_values: list[float]) -> None:
     """Adjusted p-values equal statsmodels' Holm, in the order given."""

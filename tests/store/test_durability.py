@@ -19,11 +19,11 @@ from segue.store import open_store
 store = open_store(sys.argv[1])
 for number in range(100_000):
     store.begin_attempts("run", [("b", f"c{number:06}", "i", 0)])
-    print("begun", number, flush=True)
+    print(f"begun {number}", flush=True)
     store.add_exchanges([Exchange("b", f"c{number:06}", "i", 0, reply=Reply("x" * 500))])
     if number % 10 == 0:
         store.append_log("note", str(number), {"n": number}, author="ada", at="t")
-    print("stored", number, flush=True)
+    print(f"stored {number}", flush=True)
 """
 
 LOGGER = """
@@ -72,6 +72,8 @@ def test_everything_acknowledged_survives_kill_9(sqlite_path: Path, n_acknowledg
                 break
         writer.kill()
         for line in writer.stdout:
+            if not line.endswith("\n"):
+                break  # killed while it said so: nothing was acknowledged by it
             what, number = line.split()
             told[what] = int(number)
     store = open_store(sqlite_path)
