@@ -58,6 +58,10 @@ class ShippingSettings:
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
 
 
+QUIET_STEPS = 2
+"""Steps that find nothing, before the last of them ends the shipping."""
+
+
 def run_shipping(settings: ShippingSettings, pipe: Connection) -> None:
     """Ship until told to stop or until the keeper is gone; then once more, so that what was kept is archived."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -97,6 +101,7 @@ def _ship(
     known, pace = Known(settings.last_known, time.time_ns, observer.learn), Pace()
     enrich = observer.noting(known.enrich)
 
+    is_ending = False
     while True:
         try:
             shipper = Shipper(
@@ -107,8 +112,10 @@ def _ship(
             # The gateway before this one is still finishing, or there is no room: the spool keeps what comes.
             if not isinstance(error, ConflictError):
                 observer.told(error)
-            if not wait(PATIENCE_S):
+            if is_ending:
                 return
+            # Told to end meanwhile: one more try, since there may be room by now.
+            is_ending = not wait(PATIENCE_S)
 
     def told(what: object) -> None:
         pace.told(what)
@@ -117,14 +124,15 @@ def _ship(
 
     _tell_rebuilt(shipper, say)
     try:
-        ship_forever(shipper, wait=lambda: wait(pace.next_s()), told=told)
-        is_at_it = True
+        if not is_ending:
+            ship_forever(shipper, wait=lambda: wait(pace.next_s()), told=told)
+        n_quiet = 0
         with suppress(OSError, StoreError):  # what cannot be shipped now stays in the spool
-            while is_at_it:
+            # The step after the last one finds that its segments are done, and the one after that deletes them.
+            while n_quiet < QUIET_STEPS:
                 step = shipper.step()
                 observer.told(step)
-                # The step after the last one finds its segments shipped, and deletes them.
-                is_at_it = step.has_more or step.n_bytes > 0
+                n_quiet = 0 if step.has_more or step.n_bytes else n_quiet + 1
     finally:
         shipper.close()
 

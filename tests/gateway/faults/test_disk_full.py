@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from segue.exchanges.query import ExchangeLog
 from tests.gateway.faults.load import HEADERS, has_ended
 from tests.gateway.team import Running, Team, a_stand_in
 
@@ -110,7 +111,8 @@ def test_a_full_disk_costs_no_answer_and_no_exchange_that_was_kept(small: Path) 
             client.close()
         stored = [one.id for one in team.kept()]
         assert sorted(stored) == sorted(kept)
-        assert not list((small / ".segue" / "spool").glob("*.spool")), "shipped, as soon as there was room"
+        log = ExchangeLog(small / ".segue" / "spool", small / ".segue" / "exchanges")
+        assert log.recount().waiting == 0, "shipped, as soon as there was room"
 
 
 def test_a_gateway_that_starts_on_a_full_disk_serves_and_says_that_it_keeps_nothing(small: Path) -> None:
