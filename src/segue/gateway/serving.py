@@ -162,7 +162,7 @@ class ServedRequest:
             headers = [*headers, (TRACE, passed_on(self._asking.traceparent, self._asking.id))]
         wants_stream = bytes(self._asking.fields.get("stream", b"")) == b"true"
         several = bytes(self._asking.fields.get("n", b"")) if wants_stream else b""
-        choices = int(several) if several.isdigit() and len(several) < 4 else 1
+        choices = max(1, int(several)) if several.isdigit() and len(several) < 4 else 1
         answer = self._reply = Answer(self, self._asking.edge, translation, wants_stream=wants_stream, choices=choices)
         # Once, where a kept connection was closed as it was used: official SDKs ask again then, too.
         request = UpstreamRequest(b"POST", target.path, headers, body, is_resendable=True)
