@@ -5,6 +5,7 @@
     ├── NotFoundError         a name, digest or label that does not exist (names the near ones)
     ├── NotComparableError    two arms that were not measured with the same ruler
     ├── ConflictError         a write that contradicts what is already recorded
+    │   └── FencedError       a write under a lease that somebody else has taken over
     ├── StoreError            the state store cannot be opened, read or written
     ├── TamperError           the hash chain does not hold
     ├── ProviderError         a provider could not be asked (never a wrong answer)
@@ -140,6 +141,12 @@ class ConflictError(SegueError):
     """A write that contradicts what is already recorded."""
 
     code = "conflict"
+
+
+class FencedError(ConflictError):
+    """A write under a lease that somebody else has taken over: whoever made it acts no more."""
+
+    code = "fenced"
 
 
 class StoreError(SegueError):

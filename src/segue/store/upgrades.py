@@ -1,0 +1,111 @@
+"""What the store keeps of upgrades: their logs, the lease that says who may act, and facts that are written down beside them.
+
+All append-only, and vouched for by the hash chain. A lease is no record: it is a sign that somebody acts, with a token that
+grows whenever it changes hands. Every write that carries a `Fence` is refused once a later token exists, in the same
+transaction: whoever slept through a lease can write nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from segue.model import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """`holder` may act under `name` with this token. `seconds` are left when it was given, by the store's own clock."""
+
+    name: str
+    holder: str
+    token: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The lease a write is made under."""
+
+    name: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradeRecord:
+    """An upgrade as it is stored: `opening` and `entries` are what `segue.upgrade.log` writes and reads."""
+
+    upgrade: str
+    workflow: str
+    environment: str
+    opening: Json
+    entries: tuple[Json, ...]
+    author: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that was seen or done and is no decision: an effect carried out, an incident, a drill, a reviewer's mark.
+
+    `number` counts all facts of the store from 1. `subject` is what it is about: an upgrade, an incident.
+    """
+
+    number: int
+    kind: str
+    workflow: str
+    subject: str
+    body: Json
+    author: str
+    at: str
+
+
+class UpgradeStore(Protocol):
+    """Upgrades, leases and facts. Errors: `NotFoundError`, `ConflictError`, `FencedError`, `StoreError`."""
+
+    def open_upgrade(self, upgrade: str, workflow: str, environment: str, opening: Json, *, author: str, at: str) -> None:
+        """Begin an upgrade. `ConflictError` where the workflow has one in this environment that has not been ended.
+
+        An upgrade has ended once `end_upgrade` was told; that is bookkeeping, for the store does not read entries.
+        """
+        ...
+
+    def add_upgrade_entry(
+        self, upgrade: str, number: int, entry: Json, *, ends: bool, fence: Fence | None, author: str, at: str
+    ) -> None:
+        """Append entry `number`; with `ends`, the last one. `ConflictError` unless it follows the last entry, or after the end."""
+        ...
+
+    def get_upgrade(self, ref: str) -> UpgradeRecord:
+        """By name or unique prefix."""
+        ...
+
+    def list_upgrades(
+        self, workflow: str | None = None, environment: str | None = None, *, only_open: bool = False
+    ) -> list[UpgradeRecord]:
+        """Newest first, whole."""
+        ...
+
+    def take_lease(self, name: str, holder: str, seconds: float, *, now: float | None = None) -> Lease | None:
+        """Take it, or renew it where `holder` has it already (the token stays); `None` while somebody else's runs.
+
+        `now` stands in for the store's own clock (virtual time). Taken over after it ran out, the token grows.
+        """
+        ...
+
+    def drop_lease(self, name: str, token: int) -> None:
+        """Let it run out at once; no error where it is another's by now."""
+        ...
+
+    def add_fact(
+        self, kind: str, workflow: str, subject: str, body: Json, *, author: str, at: str, fence: Fence | None = None
+    ) -> int:
+        """Write down a fact; gives its number."""
+        ...
+
+    def list_facts(
+        self, workflow: str | None = None, *, kind: str | None = None, subject: str | None = None, after: int = 0
+    ) -> Sequence[Fact]:
+        """Oldest first; those numbered after `after`."""
+        ...
