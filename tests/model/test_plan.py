@@ -120,9 +120,12 @@ def test_refuses_what_means_nothing(fields: dict[str, Any], says: str) -> None:
 def test_presets_are_steps_of_stage_four(name: str) -> None:
     """Their shares are their names; 100 % follows by itself, and the last rung is the hold limit."""
     plan = parsed(preset=name)
-    assert "-".join(f"{step.share * 100:g}" for step in plan.canary) + "-100" == name
+    places = [step.segment or f"{step.share * 100:g}" for step in plan.canary]
+    assert "-".join([*places, "everyone" if plan.canary[-1].segment else "100"]) == name
+    assert all(step.share == 0.5 for step in plan.canary if step.segment)
     assert plan.rungs()[-1] == 1.0
-    assert list(plan.rungs()) == sorted(plan.rungs(), reverse=True)
+    everyones = [rung for rung, step in zip(plan.rungs(), plan.canary, strict=True) if step.segment is None]
+    assert everyones == sorted(everyones, reverse=True)
 
 
 def test_the_first_preset_reaches_its_shares_on_the_days_of_the_product() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from segue.model import Bundle, Case, Exchange, Failure, Message, ModelRef, Prompt, Reply, Score
 from segue.model.route import Route
 from segue.store import RecordedLabel, Store
+from segue.store.upgrades import Fence
 
 WHO = {"author": "ada", "at": "2024-05-01T12:00:00Z"}
 
@@ -62,3 +63,8 @@ def fill(store: Store) -> None:
     store.add_verdict(a_digest("v"), "refunds", {"verdict": "hold"}, **WHO)
     store.flip_route(a_route(a_bundle("old")), follows=None, reason="first", **WHO)
     store.append_log("note", "refunds", {"text": "ship it"}, **WHO)
+    store.take_lease("controller", "box-1", 30.0)
+    store.open_upgrade("refunds-1", "refunds", "production", {"plan": "careful"}, **WHO)
+    store.add_upgrade_entry("refunds-1", 1, {"event": "passed"}, ends=False, fence=Fence("controller", 1), **WHO)
+    store.add_upgrade_entry("refunds-1", 2, {"event": "abort"}, ends=True, fence=None, **WHO)
+    store.add_fact("effect-done", "refunds", "refunds-1", {"number": 1}, **WHO)

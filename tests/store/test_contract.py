@@ -709,6 +709,9 @@ class TestLog:
         store.finish_run("r", {}, **WHO)
         store.add_verdict(a_digest("v"), "refunds", {}, **WHO)
         store.flip_route(a_route(a_bundle()), follows=None, reason="first", **WHO)
+        store.open_upgrade("refunds-1", "refunds", "production", {}, **WHO)
+        store.add_upgrade_entry("refunds-1", 1, {}, ends=True, fence=None, **WHO)
+        store.add_fact("drill", "refunds", "refunds-1", {}, **WHO)
         entries = list(store.iter_log())
         assert [entry.kind for entry in entries] == [
             "bundle-added",
@@ -718,6 +721,9 @@ class TestLog:
             "run-finished",
             "verdict-recorded",
             "route-flipped",
+            "upgrade-opened",
+            "upgrade-entry",
+            "fact-noted",
         ]
         assert {(entry.author, entry.at) for entry in entries} == {("ada", "2024-05-01T12:00:00Z")}
         assert store.verify_log().holds

@@ -19,8 +19,14 @@ from segue.store.sql.schema import metadata
 from tests.store.builders import WHO, a_bundle, a_case, a_digest, fill
 from tests.store.conftest import Place
 
-APPEND_ONLY = sorted(set(metadata.tables) - {"labels", "gateways"})
-"""All tables but the labels, which are pointers, and what gateways say of themselves, which is written over."""
+APPEND_ONLY = sorted(set(metadata.tables) - {"labels", "gateways", "leases"})
+"""All tables but the labels, which are pointers, and signs of life, which are written over."""
+
+LEASE_CHANGES = (
+    "UPDATE leases SET token = token - 1",
+    "UPDATE leases SET holder = 'eve'",
+    "UPDATE leases SET name = 'other', token = token + 1",
+)
 
 
 @pytest.fixture(scope="module")
@@ -100,13 +106,36 @@ class TestTheDatabaseItselfRefuses:
                     with pytest.raises(psycopg.errors.RestrictViolation, match=f"{table} is append-only"):
                         raw.execute(statement)
 
+    def test_the_token_of_a_lease_never_goes_back_on_sqlite(self, filled: Path) -> None:
+        """Else who was fenced off could write again: no row goes, no token shrinks or changes hands."""
+        with closing(sqlite3.connect(filled)) as raw:
+            before = raw.execute("SELECT * FROM leases").fetchall()
+            for statement in ("DELETE FROM leases", *LEASE_CHANGES):
+                with pytest.raises(sqlite3.IntegrityError, match="lease"):
+                    raw.execute(statement)
+            raw.execute("INSERT OR REPLACE INTO leases SELECT name, 'eve', 1, until_s FROM leases")
+            assert before
+            assert raw.execute("SELECT * FROM leases").fetchall() == before
+
+    @pytest.mark.postgres
+    def test_the_token_of_a_lease_never_goes_back_on_postgresql(self, request: pytest.FixtureRequest) -> None:
+        """The same."""
+        address = request.getfixturevalue("postgres_server").emptied_database()
+        store = open_store(address)
+        fill(store)
+        store.close()
+        with closing(psycopg.connect(address, autocommit=True)) as raw:
+            for statement in ("DELETE FROM leases", "TRUNCATE leases", *LEASE_CHANGES):
+                with pytest.raises(psycopg.errors.RestrictViolation, match="lease"):
+                    raw.execute(statement)
+
 
 class TestTheLogFinds:
     def test_nothing_in_an_honest_store(self, database: Place) -> None:
         """On both databases, opened again."""
         fill(database.open())
         check = database.open().verify_log()
-        assert (check.faults, check.n_entries) == ((), 9)
+        assert (check.faults, check.n_entries) == ((), 13)
 
     @pytest.mark.parametrize(
         ("statement", "fault"),
@@ -132,6 +161,26 @@ class TestTheLogFinds:
             ("UPDATE run_ends SET at = 'earlier'", "Entry 6: the end of run r1 is not what"),
             ('UPDATE verdicts SET body = \'{{"verdict":"pass"}}\'', "Entry 7: the verdict {verdict} is not what"),
             ("UPDATE verdicts SET workflow = 'other'", "Entry 7: the verdict {verdict} is not what"),
+            ("UPDATE routes SET reason = 'because'", "Entry 8: the route refunds/production@1 is not what"),
+            ('UPDATE upgrades SET body = \'{{"plan":"bold"}}\'', "Entry 10: the upgrade refunds-1 is not what"),
+            ("UPDATE upgrades SET body = 'no json'", "Entry 10: the upgrade refunds-1 is not what"),
+            ("UPDATE upgrades SET environment = 'staging'", "Entry 10: the upgrade refunds-1 is not what"),
+            ("UPDATE upgrades SET upgrade = 'refunds-0'", "The upgrade refunds-0 is stored, but no entry"),
+            ("DELETE FROM upgrades", "Entry 10: the upgrade refunds-1 is gone"),
+            (
+                "UPDATE upgrade_entries SET body = replace(body, 'passed', 'failed') WHERE number = 1",
+                "Entry 11: the entry of upgrade refunds-1@1 is not what",
+            ),
+            ("UPDATE upgrade_entries SET ends = 0", "Entry 12: the entry of upgrade refunds-1@2 is not what"),
+            ("UPDATE upgrade_entries SET ends = 7 WHERE ends = 1", "Entry 12: the entry of upgrade refunds-1@2 is not what"),
+            ("UPDATE upgrade_entries SET author = 'eve' WHERE number = 2", "Entry 12: the entry of upgrade refunds-1@2 is not"),
+            ("UPDATE upgrade_entries SET number = 3 WHERE number = 2", "Entry 12: the entry of upgrade refunds-1@2 is gone"),
+            ("DELETE FROM upgrade_entries WHERE number = 1", "Entry 11: the entry of upgrade refunds-1@1 is gone"),
+            ("UPDATE facts SET body = '{{\"number\":2}}'", "Entry 13: the fact refunds-1/effect-done@1 is not what"),
+            ("UPDATE facts SET body = '{{\"number\":1e999}}'", "Entry 13: the fact refunds-1/effect-done@1 is not what"),
+            ("UPDATE facts SET at = 'earlier'", "Entry 13: the fact refunds-1/effect-done@1 is not what"),
+            ("UPDATE facts SET kind = 'drill'", "The fact refunds-1/drill@1 is stored, but no entry"),
+            ("DELETE FROM facts", "Entry 13: the fact refunds-1/effect-done@1 is gone"),
             ("UPDATE log SET author = 'eve' WHERE seq = 3", "Entry 3: its content is not what its hash was made from"),
             ("UPDATE log SET body = 'no json' WHERE seq = 8", "Entry 8: its content is not what its hash was made from"),
             ("UPDATE log SET prev_hash = hash WHERE seq = 4", "Entry 4: it does not follow from the entry before it"),
@@ -148,13 +197,24 @@ class TestTheLogFinds:
         faults = faults_of(filled)
         assert any(fault.format(**named) in one for one in faults), faults
 
-    def test_a_record_that_was_slipped_in(self, filled: Path) -> None:
+    @pytest.mark.parametrize(
+        ("table", "key", "copied", "name"),
+        [
+            ("bundles", {"id": 9, "digest": "feed"}, "id = 1", "bundle feed"),
+            ("upgrades", {"id": 9, "upgrade": "refunds-9"}, "id = 1", "upgrade refunds-9"),
+            ("upgrade_entries", {"number": 3}, "number = 1", "entry of upgrade refunds-1@3"),
+            ("facts", {"number": 2}, "number = 1", "fact refunds-1/effect-done@2"),
+        ],
+        ids=["bundles", "upgrades", "upgrade_entries", "facts"],
+    )
+    def test_a_record_that_was_slipped_in(
+        self, filled: Path, table: str, key: dict[str, object], copied: str, name: str
+    ) -> None:
         """However right its digest is."""
-        columns = "id, digest, workflow, body, author, at"
-        tamper(
-            filled, f"INSERT INTO bundles ({columns}) SELECT 9, 'feed', workflow, body, author, at FROM bundles WHERE id = 1"
-        )
-        assert faults_of(filled) == ("The bundle feed is stored, but no entry of the log vouches for it.",)
+        columns = metadata.tables[table].columns.keys()
+        values = ", ".join(repr(key[one]) if one in key else one for one in columns)
+        tamper(filled, f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {table} WHERE {copied}")
+        assert faults_of(filled) == (f"The {name} is stored, but no entry of the log vouches for it.",)
 
     def test_an_entry_rewritten_with_a_hash_of_its_own(self, filled: Path) -> None:
         """By the entry after it, which still names the old hash."""
@@ -170,7 +230,8 @@ class TestTheLogFinds:
         store = open_store(filled)
         noted = store.verify_log().head
         store.close()
-        tamper(filled, "DELETE FROM log WHERE seq >= 7", "DELETE FROM verdicts", "DELETE FROM routes")
+        tables = ("verdicts", "routes", "upgrades", "upgrade_entries", "facts")
+        tamper(filled, "DELETE FROM log WHERE seq >= 7", *(f"DELETE FROM {table}" for table in tables))
         store = open_store(filled)
         check = store.verify_log()
         assert (check.holds, check.n_entries) == (True, 6)
@@ -185,7 +246,7 @@ class TestTheLogFinds:
         store.close()
         tamper(filled, "UPDATE log SET author = 'eve'")
         faults = faults_of(filled)
-        assert (len(faults), faults[-1]) == (201, "And 109 more.")
+        assert (len(faults), faults[-1]) == (201, "And 113 more.")
 
     def test_a_record_altered_in_memory(self) -> None:
         """The fake checks as the databases do."""
@@ -214,6 +275,10 @@ class TestReadingWhatWasAltered:
             ("runs", lambda store: store.get_run("r1")),
             ("run_ends", lambda store: store.list_runs("refunds")),
             ("verdicts", lambda store: store.list_verdicts("refunds")),
+            ("upgrades", lambda store: store.get_upgrade("refunds-1")),
+            ("upgrade_entries", lambda store: store.list_upgrades()),
+            ("facts", lambda store: store.newest_fact("effect-done", "refunds-1")),
+            ("facts", lambda store: store.list_facts()),
             ("log", lambda store: list(store.iter_log())),
             ("cases", lambda store: list(store.iter_cases(store.list_suites("refunds")[0].digest))),
             ("outcomes", lambda store: list(store.iter_exchanges("b"))),

@@ -13,18 +13,26 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from segue.errors import InputError
 from segue.evidence.sequential.verdicts import Judgement
 from segue.model.plan import Plan, PlanGate, PlanStep, ShadowSpec
+from segue.model.plan_people import ApprovalRule
 from segue.upgrade.decide import ORDER, Decision, act, decide, possible
 from segue.upgrade.event import lengths
+from segue.upgrade.people import missing_approvals, roles_of
 from segue.upgrade.seen import RouteSeen, Seen, SuiteSeen
-from segue.upgrade.state import ENDED, EXPOSED, Period, Role, Stage, Standing, UpgradeState
+from segue.upgrade.state import ENDED, EXPOSED, Period, Stage, Standing, UpgradeState
 from segue.upgrade.table import ROWS, Action, Observed, find_row
 
-ROLES: frozenset[Role] = frozenset(("operator", "approver"))
 PLANS = [
     Plan(preset="1-5-25-100", gates=(PlanGate(metric="right"),)),
     Plan(steps=(PlanStep(share=0.5, hold=0.5),), gates=(PlanGate(metric="right"),), shadow=ShadowSpec(length=0), soak=0),
     Plan(steps=(PlanStep(share=0.1, hold=2), PlanStep(share=0.5, hold=3)), gates=(PlanGate(metric="right"),), cycle=7),
 ]
+RULES = (
+    ApprovalRule(name="legal", who=("lea", "max"), before="everyone"),
+    ApprovalRule(name="owner", who=("olga",), before="every step"),
+    ApprovalRule(name="ops", who=("olga", "max"), before="step 2"),
+    ApprovalRule(name="close", who=("lea",), before="completion"),
+)
+WATCHED = PLANS[0].model_copy(update={"approvals": RULES, "operators": ("ada", "bo"), "roll_back": ("rob",)})
 OLD, NEW, NEWER = (digit * 64 for digit in "abc")
 
 
@@ -61,15 +69,15 @@ SEEN = st.builds(
 class AnythingAtAnyTime(RuleBasedStateMachine):
     """Observations and people in any order: what must hold of an upgrade holds after each of them."""
 
-    @initialize(plan=st.sampled_from(PLANS), approvers=st.integers(0, 2))
-    def open(self, plan: Plan, approvers: int) -> None:
+    @initialize(plan=st.sampled_from([*PLANS, *[one.model_copy(update={"approvals": RULES}) for one in PLANS], WATCHED]))
+    def open(self, plan: Plan) -> None:
         """Begin."""
-        self.plan, self.approvers, self.state = plan, approvers, began()
+        self.plan, self.state = plan, began()
 
     @rule(seen=SEEN)
     def look(self, seen: Seen) -> None:
         """An observation, late, doubled or from a clock that jumped."""
-        before, found = self.state, decide(self.state, seen, self.plan, approvers=self.approvers)
+        before, found = self.state, decide(self.state, seen, self.plan)
         if found is None:
             return
         self._took(before, found)
@@ -77,7 +85,7 @@ class AnythingAtAnyTime(RuleBasedStateMachine):
         if _place(after, self.plan) > _place(before, self.plan) and before.stage in ("shadow", "canary", "soak"):
             assert found.event == "passed"
             assert before.standing == "going"
-            assert len(before.approvals) >= self.approvers
+            assert missing_approvals(before, self.plan) == ()
             assert seen.missing == ()
             assert seen.served_s >= lengths(before, self.plan)[0]
             assert seen.judgement is None or seen.judgement.verdict in ("safe", "inconclusive")
@@ -85,25 +93,27 @@ class AnythingAtAnyTime(RuleBasedStateMachine):
         if before.is_exposed and seen.judgement == judged("harm", "rollback"):
             assert after.stage == "rolled_back"
         # The same evidence once more changes nothing that it has changed already.
-        again = decide(after, seen, self.plan, approvers=self.approvers)
+        again = decide(after, seen, self.plan)
         assert again is None or again.event != found.event or found.event in ("passed", "confirmed")
 
     @rule(
         action=st.sampled_from(get_args(Action)),
-        by=st.sampled_from(["ada", "bo"]),
+        by=st.sampled_from(["ada", "bo", "lea", "max", "olga", "rob"]),
         at=st.floats(0, 1e7),
-        role=st.sets(st.sampled_from(["operator", "approver"])),
     )
-    def person(self, action: Action, by: str, at: float, role: set[Role]) -> None:
+    def person(self, action: Action, by: str, at: float) -> None:
         """A person tries something."""
         before = self.state
         try:
-            found = act(before, action, self.plan, by=by, reason="because", at=at, roles=frozenset(role), candidate=NEWER)
+            found = act(before, action, self.plan, by=by, reason="because", at=at, candidate=NEWER)
         except InputError:
             return
-        row = find_row(before.stage, before.standing, action)
+        row = find_row(before.stage, before.standing, action, before.held_by)
         assert row is not None
-        assert row.who in role
+        assert row.who in roles_of(self.plan, by)
+        if action == "advance":
+            assert missing_approvals(before, self.plan) == ()
+            assert before.held_by not in ("invalid", "incumbent_silent")
         self._took(before, found)
 
     def _took(self, before: UpgradeState, found: Decision) -> None:
@@ -120,9 +130,10 @@ class AnythingAtAnyTime(RuleBasedStateMachine):
         """Wherever users meet the candidate, an operator may roll back, and the trigger fires."""
         if not hasattr(self, "state") or not self.state.is_exposed:
             return
-        back = act(self.state, "roll_back", self.plan, by="ada", reason="x", at=0.0, roles=ROLES)
-        assert back.state.stage == "rolled_back"
-        harm = decide(self.state, Seen(0.0, judgement=judged("harm", "rollback")), self.plan, approvers=9)
+        for by in ("ada", "rob"):
+            back = act(self.state, "roll_back", self.plan, by=by, reason="x", at=0.0)
+            assert back.state.stage == "rolled_back"
+        harm = decide(self.state, Seen(0.0, judgement=judged("harm", "rollback")), self.plan)
         assert harm is not None
         assert harm.state.stage == "rolled_back"
 
@@ -164,7 +175,8 @@ def test_no_two_rows_answer_to_the_same() -> None:
         for standing in get_args(Standing):
             for event in (*get_args(Observed), *get_args(Action)):
                 hit = [row for row in ROWS if row.event == event and stage in row.stages and standing in row.standings]
-                assert len(hit) <= 1, (stage, standing, event)
+                assert len(hit) == len({row.held_by for row in hit}), (stage, standing, event)
+                assert all(row.held_by is not None for row in hit[:-1]), (stage, standing, event)
 
 
 def test_every_event_leads_somewhere() -> None:
@@ -203,7 +215,7 @@ def test_a_good_candidate_passes_every_stage_in_order(plan: Plan) -> None:
         if met[-1] != (state.stage, state.step):
             met.append((state.stage, state.step))
     assert state.stage == "completed"
-    expected = [(one, 0) for one in ORDER if one != "canary"]
+    expected: list[tuple[Stage, int]] = [(one, 0) for one in ORDER if one != "canary"]
     expected[4:4] = [("canary", step) for step in range(len(plan.canary))]
     skipped = ({"shadow"} if not plan.shadow.length else set()) | ({"soak"} if not plan.soak else set())
     assert met == [one for one in expected if one[0] not in skipped]
@@ -247,7 +259,7 @@ def test_what_is_lacking_keeps_a_step_waiting(lack: str) -> None:
 def test_harm_beyond_the_limit_goes_back_while_an_approval_is_pending(seen: Seen, step: int, standing: Standing) -> None:
     """Whatever else is seen, and whoever is waited for."""
     state = began(stage="canary", step=step, standing=standing, asked_for_approval=True)
-    found = decide(state, replace(seen, judgement=judged("harm", "rollback")), PLANS[0], approvers=2)
+    found = decide(state, replace(seen, judgement=judged("harm", "rollback")), WATCHED)
     assert found is not None
     assert found.state.stage == "rolled_back"
 
@@ -256,16 +268,18 @@ def test_going_on_needs_a_reason_and_a_role() -> None:
     """Nobody moves an upgrade without saying why, and nobody without the role."""
     state = began(stage="canary")
     with pytest.raises(InputError, match="needs a reason"):
-        act(state, "advance", PLANS[0], by="ada", reason=" ", at=0.0, roles=ROLES)
-    with pytest.raises(InputError, match="takes the role approver"):
-        act(state, "advance", PLANS[0], by="ada", reason="x", at=0.0, roles=frozenset({"operator"}))
+        act(state, "advance", PLANS[0], by="ada", reason=" ", at=0.0)
+    with pytest.raises(InputError, match="takes the role operator"):
+        act(state, "advance", WATCHED, by="lea", reason="x", at=0.0)
+    with pytest.raises(InputError, match="needs a name"):
+        act(state, "advance", PLANS[0], by="", reason="x", at=0.0)
 
 
 def test_one_person_approves_once() -> None:
     """Two approvals are two people."""
-    state = act(began(stage="canary"), "approve", PLANS[0], by="ada", reason="x", at=0.0, roles=ROLES).state
+    state = act(began(stage="canary"), "approve", WATCHED, by="max", reason="x", at=0.0).state
     with pytest.raises(InputError, match="approved this step already"):
-        act(state, "approve", PLANS[0], by="ada", reason="x", at=0.0, roles=ROLES)
+        act(state, "approve", WATCHED, by="max", reason="x", at=0.0)
 
 
 def test_resuming_accepts_what_held_and_no_more() -> None:
@@ -275,7 +289,7 @@ def test_resuming_accepts_what_held_and_no_more() -> None:
     held = decide(state, seen, PLANS[0])
     assert held is not None
     assert held.state.standing == "holding"
-    going = act(held.state, "resume", PLANS[0], by="ada", reason="known", at=2.0, roles=ROLES).state
+    going = act(held.state, "resume", PLANS[0], by="ada", reason="known", at=2.0).state
     assert decide(going, seen, PLANS[0]) is None
     over = decide(going, Seen(3.0, judgement=judged("harm", "hold"), over_budget=("cost",)), PLANS[0])
     assert over is not None
@@ -287,7 +301,7 @@ def test_nobody_accepts_a_broken_comparison() -> None:
     seen = Seen(1.0, judgement=judged("invalid"))
     held = decide(began(stage="canary"), seen, PLANS[0])
     assert held is not None
-    going = act(held.state, "resume", PLANS[0], by="ada", reason="x", at=2.0, roles=ROLES).state
+    going = act(held.state, "resume", PLANS[0], by="ada", reason="x", at=2.0).state
     again = decide(going, seen, PLANS[0])
     assert again is not None
     assert again.event == "invalid"

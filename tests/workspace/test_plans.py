@@ -10,7 +10,9 @@ import pytest
 from pydantic import BaseModel
 
 from segue.errors import InputError, NotFoundError
-from segue.model.plan import Plan, PlanGate, PlanStep, PlanWeights, ShadowSpec
+from segue.model.plan import Budgets, NoticeSpec, Plan, PlanGate, PlanStep, PlanWeights, ShadowSpec, StagingSpec, StepLimits
+from segue.model.plan_people import ApprovalRule
+from segue.model.plan_segment import PlanSegment
 from segue.workspace.plan_file import find_plan
 from segue.workspace.trace_file import read_trace
 from tests.workspace.builders import WORKFLOW, Team
@@ -66,7 +68,7 @@ def test_a_good_plan_has_no_faults(team: Team) -> None:
         (GOOD.replace("90%", "90%, better: lower"), "Of 'right' higher is better by its scorer, and lower here."),
         (GOOD.replace("1-5-25-100", "1-5-25"), "Did you mean '1-5-25-100'?"),
         (GOOD + "soaks: 3d\n", "'soaks' is not a key. Did you mean 'soak'?"),
-        ("steps: [{share: 5%, hold: 2d, segment: staff}]\n" + GOOD.partition("\n")[2], "The segment 'staff' has no size."),
+        ("steps: [{share: 5%, hold: 2d, segment: staff}]\n" + GOOD.partition("\n")[2], "The segment 'staff' is not described."),
         (
             "steps: [{share: 5%, hold: 3h}]\n" + GOOD.partition("\n")[2],
             "The step holds for 3 hours, less than a cycle of 1 day",
@@ -175,8 +177,20 @@ def test_a_missing_trace_is_compared_with_the_traces_beside_it(
 
 @pytest.mark.parametrize(
     ("heading", "model"),
-    [("The plan", Plan), ("A step", PlanStep), ("A gate", PlanGate), ("Shadow", ShadowSpec), ("Weights", PlanWeights)],
-    ids=["plan", "step", "gate", "shadow", "weights"],
+    [
+        ("The plan", Plan),
+        ("A step", PlanStep),
+        ("Limits of a step", StepLimits),
+        ("A segment", PlanSegment),
+        ("A gate", PlanGate),
+        ("Shadow", ShadowSpec),
+        ("Staging", StagingSpec),
+        ("Approvals", ApprovalRule),
+        ("Budgets", Budgets),
+        ("Notices", NoticeSpec),
+        ("Weights", PlanWeights),
+    ],
+    ids=lambda value: "" if isinstance(value, type) else value,
 )
 def test_every_key_is_documented_with_its_default(heading: str, model: type[BaseModel]) -> None:
     """As for all other files of the workspace."""

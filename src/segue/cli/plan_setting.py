@@ -1,4 +1,4 @@
-"""A plan with what its workflow and its last verdict add to it: the setting of a simulation, or every fault there is."""
+"""A plan with what its workflow and its last verdict add to it: for a simulation, for an upgrade, or every fault there is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from segue.cli.desk import open_desk
 from segue.errors import InputError, SegueError
-from segue.simulation import Facts, Setting, find_gaps, settle, watched_slices
+from segue.simulation import Facts, Setting, fill_plan, find_gaps, settle, watched_slices
 
 if TYPE_CHECKING:
     from segue.cli.desk import Desk
@@ -19,33 +19,50 @@ if TYPE_CHECKING:
 
 def load_setting(ref: str) -> tuple[Setting, tuple[str, ...]]:
     """The setting of the plan that `ref` names, and remarks on what was taken from elsewhere. Raises all faults at once."""
-    from segue.workspace.known_parts import metrics_of
-    from segue.workspace.plan_check import check_plan
-    from segue.workspace.plan_file import find_plan, read_plan
-    from segue.workspace.text_file import Root
+    from segue.workspace.plan_file import find_plan
 
     with open_desk() as desk:
         workflow_name, name = find_plan(desk.workspace, ref)
-        workflow = desk.workspace.load_workflow(workflow_name)
-        folder = desk.workspace.folder(workflow_name)
-        reading, document = read_plan(Root(desk.workspace.root), folder, name)
-        file = f"workflows/{workflow_name}/plans/{name}.yaml"
-        plan = reading.unwrap(file)
-        assert document is not None, "a plan was read from a document"
-        metrics = {metric.name: metric for metric in metrics_of(workflow)}
-        faults = [one for one in check_plan(plan, document, workflow, metrics) if one.severity == "error"]
-        if faults:
-            raise InputError.from_faults(faults, subject=file)
-        facts = Facts(
-            better={name: metric.better for name, metric in metrics.items()},
-            slices=tuple(f"{key}={value}" for key, spec in workflow.slices.items() for value in spec.values),
-            critical=frozenset(f"{key}={value}" for key, spec in workflow.slices.items() for value in spec.critical),
-        )
-        facts, remarks = _with_verdict(desk, workflow, plan, facts)
+        plan, facts, remarks = _read(desk, workflow_name, name)
+    return settle(plan, facts, name=f"{workflow_name}/{name}"), remarks
+
+
+def settled_plan(desk: Desk, workflow_name: str, name: str) -> tuple[Plan, tuple[str, ...], tuple[str, ...]]:
+    """The plan that an upgrade is opened with: it stands alone; the critical slices; remarks on what was taken from elsewhere.
+
+    `InputError` with all faults and gaps, each with its place and remedy.
+    """
+    plan, facts, remarks = _read(desk, workflow_name, name)
+    return fill_plan(plan, facts), tuple(sorted(facts.critical)), remarks
+
+
+def _read(desk: Desk, workflow_name: str, name: str) -> tuple[Plan, Facts, tuple[str, ...]]:
+    """A plan without faults and gaps, what workflow and last verdict add to it, and remarks on that."""
+    from segue.workspace.known_parts import metrics_of
+    from segue.workspace.plan_check import check_plan
+    from segue.workspace.plan_file import read_plan
+    from segue.workspace.text_file import Root
+
+    workflow = desk.workspace.load_workflow(workflow_name)
+    folder = desk.workspace.folder(workflow_name)
+    reading, document = read_plan(Root(desk.workspace.root), folder, name)
+    file = f"workflows/{workflow_name}/plans/{name}.yaml"
+    plan = reading.unwrap(file)
+    assert document is not None, "a plan was read from a document"
+    metrics = {metric.name: metric for metric in metrics_of(workflow)}
+    faults = [one for one in check_plan(plan, document, workflow, metrics) if one.severity == "error"]
+    if faults:
+        raise InputError.from_faults(faults, subject=file)
+    facts = Facts(
+        better={name: metric.better for name, metric in metrics.items()},
+        slices=tuple(f"{key}={value}" for key, spec in workflow.slices.items() for value in spec.values),
+        critical=frozenset(f"{key}={value}" for key, spec in workflow.slices.items() for value in spec.critical),
+    )
+    facts, remarks = _with_verdict(desk, workflow, plan, facts)
     gaps = [document.fault(gap.path, gap.what, gap.fix) for gap in find_gaps(plan, facts)]
     if gaps:
         raise InputError.from_faults(gaps, subject=file)
-    return settle(plan, facts, name=f"{workflow_name}/{name}"), remarks
+    return plan, facts, remarks
 
 
 def _with_verdict(desk: Desk, workflow: Workflow, plan: Plan, facts: Facts) -> tuple[Facts, tuple[str, ...]]:

@@ -34,6 +34,7 @@ class Asking(msgspec.Struct, frozen=True, gc=False):
     attributes: Mapping[str, str]
     idempotency_key: bytes | None = None
     traceparent: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

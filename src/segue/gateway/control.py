@@ -1,7 +1,8 @@
 """Telling gateways of a flip, and hearing when the last worker of the last of them serves it.
 
-Those of this machine are asked over their sockets. All others hear of it from the store, or look there each second, and say
-in the store what they serve (`presence`). One that has been silent is named and not waited for: it may be gone, or cut off.
+Those of this machine are asked over their sockets, and can be told to roll back there while no store answers. All others hear
+of a flip from the store, or look there each second, and say in the store what they serve (`presence`). One that has been
+silent is named and not waited for: it may be gone, or cut off.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from segue.errors import StoreError
+from segue.gateway.orders import RollbackOrder
 from segue.model.route import RouteRevision
 from segue.store.gateways import GatewaySeen, GatewayStore
 
@@ -61,7 +63,7 @@ class Confirmed:
     is_silent: bool = False
 
 
-def confirm_flip(store: GatewayStore, folder: Path, flipped: RouteRevision) -> list[Confirmed]:
+def confirm_flip(store: GatewayStore, folder: Path, flipped: RouteRevision, *, timeout_s: float = 12.0) -> list[Confirmed]:
     """Wait until every gateway that lives serves a flip, wherever it runs; gives what each of them said.
 
     A gateway of this machine that was killed is taken out of the store.
@@ -69,7 +71,7 @@ def confirm_flip(store: GatewayStore, folder: Path, flipped: RouteRevision) -> l
     began = time.perf_counter()
     route = flipped.route
     gone: list[int] = []
-    here = sync_gateways(folder, route.workflow, route.environment, gone=gone)
+    here = sync_gateways(folder, route.workflow, route.environment, timeout_s=timeout_s, gone=gone)
     host = socket.gethostname()
     with suppress(StoreError):
         for one in store.list_gateways(route.environment) if gone else ():
@@ -144,19 +146,47 @@ def sync_gateways(
 
     What is left of a gateway that was killed is cleared away, and its process's number added to `gone`.
     """
+    question = _Question({"do": "sync"}, environment, lambda found: _summed(found, workflow), timeout_s)
+    return _ask_all(folder, question, gone)
+
+
+def order_rollback(folder: Path, order: RollbackOrder, *, timeout_s: float = 12.0) -> list[Confirmed]:
+    """Tell all gateways of its environment on this machine to take everybody back at once, without asking a store.
+
+    Each does so on the route that it knows. `revision` is that on which it was done; `fault` where it is not in force.
+    """
+    workflow, environment = order.key
+    said = {"do": "roll_back", "workflow": workflow, "environment": environment}
+    said |= {"author": order.author, "reason": order.reason, "at": order.at}
+    return _ask_all(folder, _Question(said, environment, lambda found: _obeyed(found, workflow), timeout_s), None)
+
+
+Summed = tuple[int | None, int, str | None]
+"""Revision, workers, fault."""
+
+
+@dataclass(frozen=True)
+class _Question:
+    said: dict[str, Any]
+    environment: str
+    summed: Callable[[dict[str, Any]], Summed]
+    timeout_s: float
+
+
+def _ask_all(folder: Path, question: _Question, gone: list[int] | None) -> list[Confirmed]:
     sockets = sorted(folder.glob("*.sock"))
     if not sockets:
         return []
     left: list[int] = [] if gone is None else gone
     if len(sockets) == 1:
-        found = [_ask(sockets[0], workflow, environment, timeout_s, left)]
+        found = [_ask(sockets[0], question, left)]
         return [one for one in found if one is not None]
     with ThreadPoolExecutor(len(sockets)) as pool:
-        found = list(pool.map(lambda path: _ask(path, workflow, environment, timeout_s, left), sockets))
+        found = list(pool.map(lambda path: _ask(path, question, left), sockets))
         return [one for one in found if one is not None]
 
 
-def _ask(path: Path, workflow: str, environment: str, timeout_s: float, gone: list[int]) -> Confirmed | None:
+def _ask(path: Path, question: _Question, gone: list[int]) -> Confirmed | None:
     began = time.perf_counter()
 
     def told(revision: int | None, workers: int, fault: str | None, name: str | None = None) -> Confirmed:
@@ -164,9 +194,9 @@ def _ask(path: Path, workflow: str, environment: str, timeout_s: float, gone: li
 
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-            line.settimeout(timeout_s)
+            line.settimeout(question.timeout_s)
             line.connect(str(path))
-            line.sendall(b'{"do": "sync"}\n')
+            line.sendall(json.dumps(question.said).encode() + b"\n")
             found = json.loads(b"".join(_received(line)))
     except ConnectionRefusedError:
         path.unlink(missing_ok=True)
@@ -175,9 +205,9 @@ def _ask(path: Path, workflow: str, environment: str, timeout_s: float, gone: li
         return None
     except (OSError, ValueError) as error:
         return told(None, 0, f"It does not answer ({type(error).__name__}).")
-    if found.get("environment", environment) != environment:
+    if found.get("environment", question.environment) != question.environment:
         return None
-    return told(*_summed(found, workflow), found.get("name"))
+    return told(*question.summed(found), found.get("name"))
 
 
 def _received(line: socket.socket) -> Iterator[bytes]:
@@ -185,11 +215,21 @@ def _received(line: socket.socket) -> Iterator[bytes]:
         yield chunk
 
 
-def _summed(found: dict[str, Any], workflow: str) -> tuple[int | None, int, str | None]:
+def _obeyed(found: dict[str, Any], workflow: str) -> Summed:
+    """An order is in force once every worker says so, in the words of the one that the gateway has."""
+    revision, workers, fault = _summed({**found, "pending": {}}, workflow)
+    ident = found.get("orders", {}).get(workflow)
+    late = [one for one in found.get("workers", []) if one.get("orders", {}).get(workflow) != ident]
+    if fault is None and (ident is None or late or not workers):
+        fault = f"{len(late)} of its workers did not confirm it in time." if late else "It did not take the order."
+    return revision, workers, fault
+
+
+def _summed(found: dict[str, Any], workflow: str) -> Summed:
     """The oldest revision any worker serves: only when all have the new one is a flip done."""
     workers = found.get("workers", [])
     serves = [one["revisions"].get(workflow) for one in workers]
     faults = (one["fault"] or one["refused"].get(workflow) for one in workers)
-    fault = found.get("fault") or next((fault for fault in faults if fault), None)
+    fault = found.get("fault") or next((fault for fault in faults if fault), found.get("pending", {}).get(workflow))
     known = [one for one in serves if one is not None]
     return (min(known) if len(known) == len(serves) and known else None), len(workers), fault

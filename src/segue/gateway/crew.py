@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from segue.errors import InputError, StoreError
+from segue.gateway.orders import RollbackOrder
 from segue.gateway.shipping import ShippingSettings, run_shipping
 from segue.gateway.telemetry.board import Board
 from segue.gateway.telemetry.lines import Field, Happened
@@ -81,9 +82,12 @@ class Crew:
         self._is_begun = True
         self._start_shipping()
 
-    async def load(self) -> None:
-        """Have every worker load the routes as they are in the file now; waits for those that are being started again."""
-        await asyncio.gather(*(self._load(number) for number in range(len(self._workers))))
+    async def load(self, orders: Mapping[str, RollbackOrder] | None = None) -> None:
+        """Have every worker load the routes as they are in the file now, and obey `orders` in any case.
+
+        Waits for those that are being started again.
+        """
+        await asyncio.gather(*(self._load(number, dict(orders or {})) for number in range(len(self._workers))))
 
     def said(self) -> list[dict[str, Any]]:
         """What each worker serves, as it said last."""
@@ -93,6 +97,7 @@ class Crew:
                 "pid": worker.process.pid,
                 "revisions": worker.said.get("revisions", {}),
                 "refused": worker.said.get("refused", {}),
+                "orders": worker.said.get("orders", {}),
                 "breakers": worker.said.get("breakers", {}),
                 "fault": worker.said.get("fault") or ("It is not running." if worker.is_gone else None),
             }
@@ -196,20 +201,20 @@ class Crew:
         if not self._is_stopping:
             self._workers[worker.number] = self._start(worker.number)
 
-    async def _load(self, number: int) -> None:
+    async def _load(self, number: int, orders: dict[str, RollbackOrder]) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(CONFIRM_S):
-                while not await self._asked_to_load(self._workers[number]) and not self._is_stopping:
+                while not await self._asked_to_load(self._workers[number], orders) and not self._is_stopping:
                     # It is gone; the one that takes its place reads the file by itself.
                     while self._workers[number].is_gone and not self._is_stopping:
                         await asyncio.sleep(RESTART_S / 10)
 
-    async def _asked_to_load(self, worker: _Worker) -> bool:
+    async def _asked_to_load(self, worker: _Worker, orders: dict[str, RollbackOrder]) -> bool:
         self._asked += 1
         ask, waiting = self._asked, asyncio.get_running_loop().create_future()
         worker.waiting[ask] = waiting
         try:
-            worker.pipe.send({"do": "load", "ask": ask})
+            worker.pipe.send({"do": "load", "ask": ask, "orders": orders})
             return bool(await waiting)
         except OSError:
             return False

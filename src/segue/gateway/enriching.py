@@ -33,7 +33,7 @@ class _Known:
     def __init__(self, bundle: Bundle, vendors: Mapping[str, str | None]) -> None:
         self.vendor = vendors.get(bundle.model.provider)
         self.snapshot = bundle.model.snapshot
-        self.contract = _contract_of(bundle)
+        self.contract = contract_of(bundle)
 
 
 class Enricher:
@@ -98,7 +98,7 @@ def score_reply(reply: Reply, contract: ContractScorer | None) -> dict[str, floa
     return found
 
 
-def _contract_of(bundle: Bundle) -> ContractScorer | None:
+def contract_of(bundle: Bundle) -> ContractScorer | None:
     """The clauses of a bundle's contract; the team's own command is run where a suite is, not on every user's answer."""
     if bundle.contract is None:
         return None

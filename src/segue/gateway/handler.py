@@ -21,7 +21,7 @@ from segue.gateway.edge import EDGES, Edge
 from segue.gateway.feedback import PATH as FEEDBACK
 from segue.gateway.feedback import FeedbackDesk
 from segue.gateway.http import HttpExchange
-from segue.gateway.identity import read_user
+from segue.gateway.identity import TAGS, read_user
 from segue.gateway.keys import KeyRing
 from segue.gateway.models import PATH as MODELS
 from segue.gateway.models import list_models, show_model
@@ -122,6 +122,8 @@ class Gateway:
             return workflow
         if who.pin is not None and (pin_error := _check_pin(who.pin, key, workflow)) is not None:
             return pin_error
+        if who.tag is not None and (tag_error := _check_tag(who.tag, key)) is not None:
+            return tag_error
         if caller.faults:
             faults = caller.faults
             return ClientError("invalid_request", " ".join(one.sentence() for one in faults), faults[0].path, "bad_header")
@@ -142,6 +144,7 @@ class Gateway:
             attributes=who.attributes,
             idempotency_key=caller.idempotency_key,
             traceparent=caller.traceparent if self._passes_traces else None,
+            tags=() if who.tag is None else (who.tag,),
         )
 
     def _find(self, fields: Fields, key: GatewayKey) -> ServedWorkflow | ClientError:
@@ -218,4 +221,13 @@ def _check_pin(pin: str, key: GatewayKey, workflow: ServedWorkflow) -> ClientErr
     if not workflow.table.holds(pin):
         held = ", ".join(one[:10] for one in workflow.targets)
         return ClientError("invalid_request", f"The route holds no such bundle. It holds: {held}.", "segue-pin", "no_bundle")
+    return None
+
+
+def _check_tag(tag: str, key: GatewayKey) -> ClientError | None:
+    """What is marked is kept out of the evidence, so marking takes the permission that choosing a bundle does."""
+    if "pin" not in key.permissions:
+        return ClientError("permission", f"The key '{key.name}' may not mark requests.", "segue-tag", "no_tag")
+    if tag not in TAGS:
+        return ClientError("invalid_request", f"There is no such mark. There are: {', '.join(TAGS)}.", "segue-tag", "no_tag")
     return None

@@ -7,7 +7,7 @@ says of its user; nothing here is looked up or kept.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 import msgspec
@@ -16,7 +16,9 @@ from segue.errors import Fault
 from segue.gateway.applied import Fields
 
 UNIT, CONVERSATION, ATTRIBUTES = b"segue-unit", b"segue-conversation", b"segue-attributes"
-PIN, CONTINUES = b"segue-pin", b"segue-continues"
+PIN, CONTINUES, TAG = b"segue-pin", b"segue-continues", b"segue-tag"
+TAGS = ("eval", "probe")
+"""What a request may be marked as: traffic of Segue's own, which is evidence of nothing."""
 LONGEST = 512
 """Characters of a unit or a value; what is longer is no identifier."""
 MOST_ATTRIBUTES = 32
@@ -32,12 +34,13 @@ class Identity:
     attributes: Mapping[str, str]
     pin: str | None
     continues: str | None
+    tag: str | None = None
 
 
 def read_identity(headers: Headers, fields: Fields, faults: list[Fault]) -> Identity:
     """The unit: the header, else the conversation, else the user of the body. Adds to `faults` what cannot be read."""
     said = read_headers(headers, faults)
-    return said if said.unit is not None else Identity(read_user(fields), said.attributes, said.pin, said.continues)
+    return said if said.unit is not None else replace(said, unit=read_user(fields))
 
 
 def read_headers(headers: Headers, faults: list[Fault]) -> Identity:
@@ -48,6 +51,7 @@ def read_headers(headers: Headers, faults: list[Fault]) -> Identity:
         {} if attributes is None else _attributes(attributes, faults),
         _text(headers, PIN, faults),
         _text(headers, CONTINUES, faults),
+        _text(headers, TAG, faults),
     )
 
 

@@ -3,7 +3,8 @@
 It reads routes from a source (a store and a workspace), makes sure that they can be served, and writes them down as the last
 known ones before any worker hears of them; a workflow whose newest route cannot be served keeps the one before. It answers on
 a socket beside the store: `sync` reads anew and answers when all workers have loaded it. Beside that it looks once a second,
-so that a flip nobody told it of is served too. The processes are the `crew`'s.
+so that a flip nobody told it of is served too. `roll_back` asks for no store: what it puts in force stands until the store has
+it, too (`pending`). The processes are the `crew`'s.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from segue.gateway.crew import Crew, Report
 from segue.gateway.http import Deadlines, Origin, Upstream
 from segue.gateway.keys import KeyRing
 from segue.gateway.last_known import LastKnown, load_last_known, save_last_known, settle
+from segue.gateway.pending import OrderSource, Pending, asked_order
 from segue.gateway.planes import Planes
 from segue.gateway.port import hold_port
 from segue.gateway.presence import Presence, Registry, slowest
@@ -64,7 +66,7 @@ class Started:
     metrics_port: int | None = None
 
 
-class RouteSource(Registry, Protocol):
+class RouteSource(Registry, OrderSource, Protocol):
     """Where routes come from, and where it is said which are served. Called in threads of their own."""
 
     def read(self) -> LastKnown:
@@ -102,11 +104,17 @@ class Keeper:
         self._refused: Mapping[str, str] = {}
         self._wanted: Mapping[str, int] = {}
         """Workflow → revision: what every worker is to serve."""
+        self._pending = Pending(source, report)
+        self._is_unwritten = False
+        """The last known routes could not be written, and are served all the same."""
         self._presence = Presence(source, self._said)
         self._fault: str | None = None
         self._stop = asyncio.Event()
         self._rung = asyncio.Event()
         self._syncing = asyncio.Lock()
+        """One reads at a time."""
+        self._bringing = asyncio.Lock()
+        """One changes what is served: never held while the store is asked, for a rollback does not wait for that."""
 
     def stop(self) -> None:
         """End: requests under way are finished first."""
@@ -155,7 +163,7 @@ class Keeper:
         settings = self._settings
         settings.socket.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(self._answer, settings.socket)
-        polling = asyncio.create_task(self._poll())
+        polling, writing = asyncio.create_task(self._poll()), asyncio.create_task(self._write_orders())
         self._presence.moved()
         self._started(found)
         try:
@@ -163,6 +171,7 @@ class Keeper:
         finally:
             held.close()
             polling.cancel()
+            writing.cancel()
             telling.cancel()
             server.close()
             await self._presence.leave()
@@ -183,7 +192,8 @@ class Keeper:
             self._fault, found = error.what, before
             text = f"The routes cannot be read: {error.what} Serving the last known routes, of {_when(path)}."
             self._report(Happened("routes_unreadable", text, "error"))
-        known, plane = self._settled(found, before)
+        self._pending.take(await self._pending.find(() if before is None else before.orders.values()))
+        known, plane = self._settled(found.obeying(self._pending.orders, before), before)
         if plane.refused and not plane.workflows:
             reasons = " ".join(plane.refused.values())
             fix = "Mend one of them, and start the gateway again."
@@ -213,12 +223,25 @@ class Keeper:
                 text = f"Looking for flips failed: {error}. It is tried again."
                 self._report(Happened("routes_unreadable", text, "error", {"trail": trail_of(error)}))
 
+    async def _write_orders(self) -> None:
+        """Rollbacks that the store does not have: written as soon as it takes them."""
+        while True:
+            await asyncio.sleep(self._settings.poll_s)
+            try:
+                if await self._pending.enact():
+                    self.ring()
+            except Exception as error:
+                text = f"Writing a rollback into the store failed: {error}. It is tried again."
+                self._report(Happened("rollback_not_written", text, "error", {"trail": trail_of(error)}))
+
     async def sync(self) -> dict[str, Any]:
         """Read the routes, and bring them to every worker if they have changed. Says what each of them serves."""
         async with self._syncing:
             began = time.perf_counter()
             assert self._known is not None, "known since the start"
-            found, fault = None, None
+            found, fault, asked = None, None, dict(self._pending.orders)
+            # Before the routes are read: what the store is seen to have by then is in them.
+            waiting = await self._pending.find(asked.values())
             try:
                 found = await asyncio.to_thread(self._source.read)
             except SegueError as error:
@@ -228,33 +251,67 @@ class Keeper:
                 told = f"The routes cannot be read: {fault} Serving the last known ones."
                 unreadable = Happened("routes_unreadable", told, "error")
                 self._report(unreadable if fault else Happened("routes_readable", "The routes can be read again.", "warning"))
-            if found is not None and found != self._read:
-                fault = await self._bring(found)
-            elif any(one["revisions"] != self._wanted for one in self._crew.said()):
-                await self._crew.load()
-                self._presence.moved()
-            return {
-                "name": self._settings.name,
-                "pid": os.getpid(),
-                "environment": self._known.environment,
-                "wanted": {} if self._read is None else self._read.numbers(),
-                "fault": fault,
-                "ms": (time.perf_counter() - began) * 1e3,
-                "workers": self._crew.said(),
-            }
+            async with self._bringing:
+                is_ordered = self._pending.take(waiting)
+                if found is not None:
+                    is_ordered = self._pending.settle(asked, waiting) or is_ordered
+                if (found is not None and found != self._read) or is_ordered or self._is_unwritten:
+                    fault = await self._bring(found or self._read or self._known) or fault
+                elif any((one["revisions"], one["orders"]) != self._expected() for one in self._crew.said()):
+                    await self._crew.load(self._pending.orders)
+                    self._presence.moved()
+            return self._answered(began, fault)
+
+    async def roll_back(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """The incumbent for everyone, now, whatever the store says or does not say."""
+        began = time.perf_counter()
+        assert self._known is not None, "known since the start"
+        async with self._bringing:
+            order = asked_order(asked, self._known)
+            if isinstance(order, str):
+                return self._answered(began, order)
+            self._pending.take([order])
+            await self._bring(self._read or self._known)
+            return self._answered(began, self._refused.get(order.route.workflow))
+
+    def _expected(self) -> tuple[Mapping[str, int], dict[str, str]]:
+        """What every worker is to say that it serves."""
+        return self._wanted, {name: order.ident for name, order in self._pending.orders.items() if name not in self._refused}
+
+    def _answered(self, began: float, fault: str | None) -> dict[str, Any]:
+        """To whoever asked over the socket."""
+        assert self._known is not None, "known since the start"
+        return {
+            "name": self._settings.name,
+            "pid": os.getpid(),
+            "environment": self._known.environment,
+            "wanted": {} if self._read is None else self._read.numbers(),
+            "fault": fault,
+            "ms": (time.perf_counter() - began) * 1e3,
+            "workers": self._crew.said(),
+            "orders": {name: order.ident for name, order in self._pending.orders.items()},
+            "pending": self._pending.sentences(),
+        }
 
     async def _bring(self, found: LastKnown) -> str | None:
-        """Write new routes down and have all workers load them; what is wrong where they cannot be written."""
-        known, plane = self._settled(found, self._known)
+        """Write new routes down and have all workers load them; what is wrong where they cannot be written.
+
+        Rollbacks reach the workers without a file: a disk that is full keeps nobody on the candidate.
+        """
+        known, plane = self._settled(found.obeying(self._pending.orders, self._known), self._known)
         try:
             save_last_known(self._settings.worker.last_known, known)
+            self._is_unwritten = False
         except SegueError as error:
-            self._report(Happened("routes_not_written", error.what, "error"))
-            return error.what
+            if not self._is_unwritten:
+                self._report(Happened("routes_not_written", error.what, "error"))
+            if not self._pending.orders:
+                return error.what
+            self._is_unwritten = True
         before, self._read, self._known = self._known.numbers() if self._known else {}, found, known
         self._wanted = plane.numbers()
         self._tell_refused(plane)
-        await self._crew.load()
+        await self._crew.load(self._pending.orders)
         self._presence.moved()
         for workflow, revision in sorted(plane.numbers().items() - before.items()):
             fields: dict[str, Field] = {"workflow": workflow, "revision": revision}
@@ -283,7 +340,7 @@ class Keeper:
             workers=len(workers),
             read={} if self._read is None else self._read.numbers(),
             revisions=slowest(workers),
-            refused=dict(self._refused),
+            refused={**self._refused, **self._pending.sentences()},
             breakers=dict(sorted(cut_off.items())),
         )
 
@@ -292,13 +349,20 @@ class Keeper:
         try:
             line = await asyncio.wait_for(reader.readline(), 5.0)
             asked = json.loads(line) if line.strip() else {}
-            found = await self.sync() if isinstance(asked, dict) and asked.get("do") == "sync" else {"fault": "Ask: sync."}
+            found = await self._done(asked if isinstance(asked, dict) else {})
             writer.write(json.dumps(found).encode() + b"\n")
             await writer.drain()
         except (OSError, ValueError, TimeoutError, SegueError):
             pass
         finally:
             writer.close()
+
+    async def _done(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        if asked.get("do") == "sync":
+            return await self.sync()
+        if asked.get("do") == "roll_back":
+            return await self.roll_back(asked)
+        return {"fault": "Ask: sync, roll_back."}
 
 
 def refused_lines(revisions: Mapping[str, int], refused: Mapping[str, str]) -> list[str]:

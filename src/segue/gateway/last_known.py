@@ -1,6 +1,7 @@
 """The last known routes, with all they need, as a file: a gateway starts from it alone, without store and controller.
 
 Of a workflow whose newest route cannot be served it keeps the one before (`settle`), so that the file holds what is served.
+A rollback that the store does not have yet stands in the place of the store's route, marked in `orders`.
 Holds no secret: providers are the entries of `segue.yaml`, whose keys are references to the environment. Written whole, synced
 and renamed, so that it is the old one or the new one whatever happens; what cannot be read is said and never served half.
 """
@@ -10,10 +11,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, ValidationError
 
 from segue.errors import InputError, StoreError
+from segue.gateway.orders import RollbackOrder
 from segue.gateway.planes import Sources
 from segue.model import Bundle, Frozen, Json
 from segue.model.route import Route, RouteRevision
@@ -58,6 +61,7 @@ class LastKnown(Frozen):
     keys: tuple[GatewayKey, ...] = ()
     prices: dict[str, ModelPrice] = Field(default_factory=dict)
     held: dict[str, Held] = Field(default_factory=dict)
+    orders: dict[str, RollbackOrder] = Field(default_factory=dict)
 
     def sources(self) -> Iterator[Sources]:
         """What planes are built from: what is in force, then what is held."""
@@ -106,6 +110,34 @@ class LastKnown(Frozen):
         wanted = {bundle.model.provider for bundle in self.needed(revision.route).values()}
         providers = {name: entry for name, entry in self.providers.items() if name in wanted}
         return Held(reason=reason, revision=revision, providers=providers, serving=self.servings.get(workflow))
+
+    def find(self, workflow: str) -> KnownRevision | None:
+        """The revision of a workflow that is served, newest or held."""
+        for one in self.revisions:
+            if one.route.workflow == workflow:
+                return one
+        return self.held[workflow].revision if workflow in self.held else None
+
+    def obeying(self, orders: Mapping[str, RollbackOrder], before: LastKnown | None = None) -> LastKnown:
+        """With what rollbacks ask for in the place of the newest routes. Bundles that this lacks are taken from `before`."""
+        if not orders:
+            return self.model_copy(update={"orders": {}}) if self.orders else self
+        bundles, providers, servings = {**self.bundles}, {**self.providers}, {**self.servings}
+        revisions = {one.route.workflow: one for one in self.revisions}
+        for name, order in orders.items():
+            if before is not None:
+                bundles = {**before.needed(order.route), **bundles}
+                providers = {**before.providers, **providers}
+            if name in self.held:
+                providers = {**self.held[name].providers, **providers}
+                if (serving := self.held[name].serving) is not None:
+                    servings.setdefault(name, serving)
+            revisions[name] = KnownRevision(
+                revision=order.after, route=order.route, author=order.author, reason=order.reason, at=order.at
+            )
+        taken: dict[str, Any] = {"bundles": bundles, "providers": providers, "servings": servings, "orders": dict(orders)}
+        taken["held"] = {name: one for name, one in self.held.items() if name not in orders}
+        return self.model_copy(update={"revisions": tuple(revisions.values()), **taken})
 
     def numbers(self) -> dict[str, int]:
         """Workflow → revision: the newest of each, as it was read."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from segue.errors import NotFoundError, SegueError, TamperError
 from segue.gateway.last_known import Held, LastKnown, known
+from segue.gateway.orders import RollbackOrder, enact_order, forget_order, list_orders, obeyed_by
 from segue.model import Bundle, Json
 from segue.model.route import Route
 from segue.model.serving import GatewayKey, Serving
@@ -23,7 +25,7 @@ class WorkspaceReader:
 
     The store is opened at the first reading, and where that fails at the next: a gateway may start before its database.
     `instead` are providers' entries that take the place of those of the same name: simulated models are asked over HTTP like
-    all others. `keys` are valid beside those of `segue.yaml`.
+    all others. `keys` are valid beside those of `segue.yaml`. `beside` is the folder where rollbacks wait for the store.
     """
 
     def __init__(
@@ -35,11 +37,14 @@ class WorkspaceReader:
         *,
         instead: Entries | None = None,
         keys: tuple[GatewayKey, ...] = (),
+        beside: Path | None = None,
     ) -> None:
+        self._beside = root / ".segue" if beside is None else beside
         self._root, self._environ, self._open_store = root, environ, open_store
         self._environment = environment
         self._instead, self._keys = dict(instead or {}), keys
         self._store: Store | None = None
+        self._opening = threading.Lock()
         self._seen: Any = None
         self._workspace: Workspace | None = None
         self._servings: dict[str, Serving] = {}
@@ -74,6 +79,16 @@ class WorkspaceReader:
         keys = self._all_keys(load_workspace(self._root, self._environ))
         return found.at_this_start(keys, self._instead)
 
+    def orders(self, known: Iterable[RollbackOrder] = ()) -> list[RollbackOrder]:
+        """Rollbacks that wait for the store, `known` ones among them: those that it is not seen to have."""
+        found = {(one.key, one.ident): one for one in (*known, *list_orders(self._beside, self._environment))}
+        return [one for one in found.values() if not self._has(one)]
+
+    def enact(self, order: RollbackOrder) -> None:
+        """Write it into the store, once; then it waits no more. Raises what the store raises."""
+        enact_order(self._opened(), order)
+        forget_order(self._beside, order)
+
     def tell(self, said: GatewaySaid) -> None:
         """Say in the store what this gateway serves. Nothing is said while the store is not open."""
         if self._store is not None:
@@ -90,9 +105,20 @@ class WorkspaceReader:
             self._store.close()
 
     def _opened(self) -> Store:
-        if self._store is None:
-            self._store = self._open_store()
-        return self._store
+        with self._opening:
+            if self._store is None:
+                self._store = self._open_store()
+            return self._store
+
+    def _has(self, order: RollbackOrder) -> bool:
+        """Whether the store is seen to have it."""
+        try:
+            found = None if self._store is None else obeyed_by(order, self._store.route_history(*order.key))
+        except SegueError:
+            return False
+        if found is not None:
+            forget_order(self._beside, order)
+        return found is not None
 
     def _all_keys(self, workspace: Workspace) -> tuple[GatewayKey, ...]:
         return (*workspace.config.gateway.keys, *self._keys)

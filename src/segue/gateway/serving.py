@@ -243,6 +243,7 @@ class ServedRequest:
             fallback_from=assigned.bundle if fell else None,
             fallback_reason=self._why if fell else None,
             request=request_note,
+            tags=asking.tags,
             response=response_note,
             traceparent=asking.traceparent,
         )

@@ -222,6 +222,7 @@ class ShadowAnswer:
             latency_ns=self._effects.monotonic_ns() - self._began_ns,
             failure=failure,
             pair=asking.id,
+            tags=asking.tags,
             request=request_note,
             response=response_note,
             traceparent=asking.traceparent,

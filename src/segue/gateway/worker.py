@@ -32,6 +32,7 @@ from segue.gateway.handler import Gateway
 from segue.gateway.http import Deadlines, Origin, Server, Upstream
 from segue.gateway.keys import KeyRing
 from segue.gateway.last_known import LastKnown, load_last_known
+from segue.gateway.orders import RollbackOrder
 from segue.gateway.planes import Planes
 from segue.gateway.port import port_error
 from segue.gateway.shadow import Shadows
@@ -89,6 +90,7 @@ class _Worker:
         self._environ = environ
         self._stop = asyncio.Event()
         self._fault: str | None = None
+        self._obeyed: dict[str, str] = {}
         self._ids = 0
         # 72 bits of a start, then a count: unique without asking the kernel for each request.
         self._own = secrets.token_urlsafe(9)
@@ -153,20 +155,26 @@ class _Worker:
             self._stop.set()
             return
         if told.get("do") == "load":
-            self._load()
+            self._load(told.get("orders", {}))
             self._say({"said": "loaded", "ask": told.get("ask"), **self._state()})
         elif told.get("do") == "stop":
             self._stop.set()
 
-    def _load(self) -> None:
-        """Another plane in the place of the old one, or the old one and the reason why. Keys are taken up in any case."""
+    def _load(self, orders: Mapping[str, RollbackOrder] | None = None) -> None:
+        """Another plane in the place of the old one, or the old one and the reason why. Keys are taken up in any case.
+
+        `orders` are the rollbacks to obey; without them, those that are written in the file.
+        """
         try:
             found = load_last_known(self._settings.last_known)
+            if orders is not None and found.orders != orders:
+                found = found.obeying(orders)
         except SegueError as error:
             self._fault = " ".join(fault.sentence() for fault in error.faults)
             return
         self._gateway.keys = KeyRing(found.keys)
         self._gateway.plane = self._planes.build(*found.sources(), last=self._gateway.plane)
+        self._obeyed = {name: one.ident for name, one in found.orders.items() if _serves(self._gateway.plane, one)}
         self._fault = None
         if has_money_cap(found):
             # The price list takes a while to load: not on the loop that answers users.
@@ -186,6 +194,7 @@ class _Worker:
             "revisions": plane.numbers(),
             "fault": self._fault,
             "refused": dict(plane.refused),
+            "orders": self._obeyed,
             "breakers": self._breakers(),
         }
 
@@ -253,3 +262,9 @@ class _Worker:
             self._pipe.send({"worker": self._settings.number, **message})
         except OSError:
             return
+
+
+def _serves(plane: Plane, order: RollbackOrder) -> bool:
+    """Whether what an order asks for is served."""
+    served = plane.workflows.get(order.route.workflow)
+    return served is not None and served.revision.route == order.route

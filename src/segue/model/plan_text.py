@@ -12,8 +12,8 @@ from pydantic import BeforeValidator, Field
 
 from segue.model.base import Json
 
-DAYS = {"m": 1 / 1440, "h": 1 / 24, "d": 1.0, "w": 7.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(m|h|d|w)(?:in|our|ours|ay|ays|eek|eeks)?", re.ASCII)
+DAYS = {"s": 1 / 86_400, "m": 1 / 1440, "h": 1 / 24, "d": 1.0, "w": 7.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)(?:ec|econds?|in|inutes?|ours?|ays?|eeks?)?", re.ASCII)
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
 _LIMIT = re.compile(r"(\d+(?:\.\d+)?)\s*(%|pp|pts?|points?)", re.ASCII)
 
@@ -31,12 +31,12 @@ def read_share(value: Json) -> Json:
 
 
 def read_days(value: Json) -> Json:
-    """`2d`, `36h`, `30m`, `1w` as days. `ValueError` for other texts."""
+    """`2d`, `36h`, `30m`, `90s`, `1w` as days. `ValueError` for other texts."""
     if not isinstance(value, str):
         return value
     found = _DURATION.fullmatch(value.strip())
     if found is None:
-        raise ValueError("a length of time is written as 30m, 36h, 2d or 1w")
+        raise ValueError("a length of time is written as 90s, 30m, 36h, 2d or 1w")
     return float(found[1]) * DAYS[found[2]]
 
 
@@ -57,6 +57,8 @@ def days_text(days: float) -> str:
     """Days as people say them: `2 days`, `36 hours`."""
     if days <= 0:
         return "no time"
+    if days < 1 / 1440:
+        return _counted(days * 86_400, "second")
     if days < 1 / 24:
         return _counted(days * 1440, "minute")
     return _counted(days * 24, "hour") if days < 2 and days != 1 else _counted(days, "day")

@@ -50,12 +50,16 @@ class GatewaySettings(Frozen):
     """The gateway of a workspace. Keys are rotated by having two of them for a while.
 
     `metrics` is where Prometheus metrics are served, host and port; left out, nowhere. `log` says what the gateway writes to
-    standard error: words for a person, a JSON object for each event, or (`access`) one for each exchange, too.
+    standard error: words for a person, a JSON object for each event, or (`access`) one for each exchange, too. `endpoint` is
+    where production is reached, for the daily evals and probes of an upgrade; `endpoint_key_env` names the variable with a key
+    for it, which may call and pin.
     """
 
     keys: tuple[GatewayKey, ...] = ()
     metrics: str | None = None
     log: LogForm = "text"
+    endpoint: str | None = Field(default=None, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")
+    endpoint_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
 
     @field_validator("metrics")
     @classmethod

@@ -8,7 +8,7 @@ work; `result` are the figures, `blindness` what each step can see, `wording` th
 from segue.simulation.chunk import CHUNK, Runs, Simulator, Work, join, share_out
 from segue.simulation.result import ScenarioResult, Simulation, conclude, summarise
 from segue.simulation.scenario import Scenario, ScenarioError, default_scenarios, late_remark, read_scenario
-from segue.simulation.setting import Facts, Gap, Setting, find_gaps, settle, watched_slices
+from segue.simulation.setting import Facts, Gap, Setting, fill_plan, find_gaps, settle, watched_slices
 from segue.simulation.traffic import Traffic, block_hours
 from segue.simulation.trouble_text import default_troubles, read_trouble
 
@@ -29,6 +29,7 @@ __all__ = [
     "conclude",
     "default_scenarios",
     "default_troubles",
+    "fill_plan",
     "find_gaps",
     "join",
     "late_remark",

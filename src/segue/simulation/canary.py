@@ -199,7 +199,7 @@ class Canary:
     def _has_seen_enough(self, state: _State) -> NDArray[np.bool_]:
         """By run, whether every gate has as many labels as it wants: none, for one that is only watched and names no number."""
         gates = self.setting.gates
-        enough = [gate.seen(state.labelled[:, row]) >= gate.min_exposed for row, gate in enumerate(gates)]
+        enough = [gate.seen(state.labelled[:, row]) >= gate.wants() for row, gate in enumerate(gates)]
         return np.asarray(np.all(enough, axis=0))
 
     def _finish(self, state: _State, done: CanaryRuns, ending: NDArray[np.bool_], code: int, now: float) -> None:

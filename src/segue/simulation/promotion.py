@@ -6,6 +6,7 @@ watches all cells carries no evidence of safety, and this one none of harm. What
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -15,10 +16,16 @@ from numpy.typing import NDArray
 from segue.evidence.sequential.betting import Array, Block
 from segue.evidence.sequential.combination import intersection_log_e
 from segue.evidence.sequential.grid import LEAST_BLOCK
-from segue.evidence.sequential.null import Questions
+from segue.evidence.sequential.null import Null, Questions
 from segue.evidence.sequential.process import Process, mix
 from segue.simulation.selection import take_block, take_process
 from segue.simulation.setting import Setting
+
+
+def required_cells(setting: Setting, step: int) -> Iterator[tuple[int, Null, tuple[int, ...]]]:
+    """Gate by gate, in their order: which harm has to be excluded on which cells before a step is left. All of it has to be."""
+    for row, (gate, null) in enumerate(zip(setting.gates, setting.steps[step].nulls, strict=True)):
+        yield row, null, gate.required
 
 
 @dataclass(frozen=True)
@@ -50,11 +57,12 @@ class Promotion:
         """The weakest evidence, over all required cells of every gate, that harm beyond a step's rung is excluded."""
         capital, questions = self.process.log_capital[runs], self.process.questions
         parts, before = [], 0
-        for gate, null in zip(self.setting.gates, self.setting.steps[step].nulls, strict=True):
-            place = before + gate.rule.safe.index(null)
+        for row, null, required in required_cells(self.setting, step):
+            rule = self.setting.gates[row].rule
+            place = before + rule.safe.index(null)
             known = mix(questions, capital, slice(place, place + 1))[..., 0, :]
-            parts.append(known[:, [self.cells.index(cell) for cell in gate.required]])
-            before += len(gate.rule.safe)
+            parts.append(known[:, [self.cells.index(cell) for cell in required]])
+            before += len(rule.safe)
         return intersection_log_e(np.concatenate(parts, -1))
 
     def take(self, runs: NDArray[np.bool_]) -> Self:

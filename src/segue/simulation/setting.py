@@ -92,6 +92,12 @@ class GateSetting:
             return np.asarray(labels[..., list(self.required)].min(-1))
         return np.asarray(labels[..., list(self.watched)].max(-1))
 
+    def wants(self, *, soaks: bool = False) -> int:
+        """So many labels have to be seen before a step is left; in the soak one at least of a gate that is required, for
+        silence passes nothing.
+        """
+        return max(self.min_exposed, 1 if soaks and self.required else 0)
+
 
 @dataclass(frozen=True, slots=True)
 class StepSetting:
@@ -178,7 +184,8 @@ def find_gaps(plan: Plan, facts: Facts) -> Iterator[Gap]:
         if gate.watch == "slices" and not gate.only and not watched_slices(plan, facts):
             what = f"The gate on '{gate.metric}' watches slices, and there are none."
             yield Gap(("gates", index), what, "Declare slices in workflow.yaml, or write `watch: total`.")
-    for name in {step.segment for step in plan.canary if step.segment is not None and step.segment not in plan.segments}:
+    named = dict.fromkeys(step.segment for step in plan.canary if step.segment is not None)
+    for name in (one for one in named if one not in plan.segments or plan.segments[one].share is None):
         yield Gap(("segments",), f"The size of the segment '{name}' is not known.", f"Write `segments: {{{name}: 2%}}`.")
 
 
@@ -190,13 +197,33 @@ def watched_slices(plan: Plan, facts: Facts) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*names, *(name for gate in plan.gates for name in gate.only)]))
 
 
+def fill_plan(plan: Plan, facts: Facts) -> Plan:
+    """The plan with what it leaves to others written into it: rates, directions, and slices with their shares.
+
+    It means the same alone as it does beside these facts, but for which slices are critical, which no plan says. For plans
+    without gaps.
+    """
+    gates = tuple(
+        gate.model_copy(
+            update={
+                "better": gate.better or facts.better.get(gate.metric),
+                "baseline": facts.rates.get(gate.metric) if gate.baseline is None else gate.baseline,
+            }
+        )
+        for gate in plan.gates
+    )
+    shares = {name: plan.slices.get(name, facts.shares.get(name, 0.0)) for name in watched_slices(plan, facts)}
+    return plan.model_copy(update={"gates": gates, "slices": shares})
+
+
 def settle(plan: Plan, facts: Facts, *, name: str = "plan") -> Setting:
     """The setting of a plan without gaps. `ValueError` for weights that name an unknown metric."""
     slices = (POOLED, *watched_slices(plan, facts))
     critical = tuple(slices.index(one) for one in slices[1:] if one in facts.critical)
     streams, rows = _streams(plan, facts)
     scale = Scale(size=YES_NO if min(round(plan.requests_per_user), TENTHS) == 1 else GRADED)
-    ladder = [[gate.hold.times(rung) for rung in plan.rungs()] for gate in plan.gates]
+    rungs = tuple(enumerate(plan.rungs()))
+    ladder = [[plan.limits_of(gate, place)[0].times(rung) for place, rung in rungs] for gate in plan.gates]
     gates = tuple(
         _gate(gate, row, streams[row], slices, critical, scale, limits)
         for gate, row, limits in zip(plan.gates, rows, ladder, strict=True)
@@ -205,7 +232,7 @@ def settle(plan: Plan, facts: Facts, *, name: str = "plan") -> Setting:
         StepSetting(
             share=step.share,
             segment=step.segment,
-            segment_share=1.0 if step.segment is None else plan.segments[step.segment],
+            segment_share=1.0 if step.segment is None else plan.segments[step.segment].share or 0.0,
             hold=whole_cycles(step.hold, plan.cycle),
             longest=whole_cycles(plan.longest(step), plan.cycle),
             rung=rung,
@@ -274,8 +301,7 @@ def _gate(
         scale=scale,
         rate=stream.rate,
     )
-    least = gate.min_exposed if gate.required or "min_exposed" in gate.model_fields_set else 0
-    return GateSetting(gate.title, row, rule, gate.hold, gate.rollback, watched, required, least)
+    return GateSetting(gate.title, row, rule, gate.hold, gate.rollback, watched, required, gate.least_exposed)
 
 
 def _weights(plan: Plan, gates: tuple[GateSetting, ...], cells: int) -> Array:

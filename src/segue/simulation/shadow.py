@@ -55,7 +55,7 @@ class Shadow:
         gates = [setting.gates[row] for row in self.gates]
         streams = [setting.streams[gate.stream] for gate in gates]
         cells = len(setting.slices)
-        process = start_paired([_paired(gate, setting) for gate in gates], (runs, cells), streams=list(range(len(gates))))
+        process = start_paired([paired_null(gate, setting) for gate in gates], (runs, cells), streams=list(range(len(gates))))
         chances = self._chances(gates)
         weights = setting.weights[list(self.gates)]
         weights = (weights / weights.sum()).ravel()
@@ -91,8 +91,10 @@ class Shadow:
         return np.stack([worse, np.maximum(1 - worse - better, 0.0), better], -1)
 
 
-def _paired(gate: GateSetting, setting: Setting) -> Null:
-    """A rollback limit as a difference: a ratio is taken at the incumbent's own rate, since pairs have no rates."""
-    null = gate.rule.rollback
+def paired_null(gate: GateSetting, setting: Setting, null: Null | None = None) -> Null:
+    """A limit as a difference (without one: that of rollback): a ratio is taken at the incumbent's own rate, since pairs have
+    no rates.
+    """
+    limit = gate.rule.rollback if null is None else null
     rate = setting.streams[gate.stream].rate
-    return Null("harm", margin=min((null.ratio - 1) * rate + null.margin, 0.99))
+    return Null(limit.side, margin=min((limit.ratio - 1) * rate + limit.margin, 0.99))

@@ -42,6 +42,18 @@ class SoakRuns:
     exposed: Array
 
 
+def planned_blocks(setting: Setting) -> int:
+    """Looks planned for a whole soak."""
+    return max(1, round(setting.plan.soak * LOOKS_A_DAY))
+
+
+def recorded_level(memory: Memory) -> Array:
+    """The incumbent's badness as a canary recorded it, higher by what its own error may be. Shape (…, streams, cells)."""
+    rate = memory.rate
+    variance = rate * (1 - rate) * np.clip(memory.spread, 0.0, 1.0) / (memory.n + 1)
+    return np.asarray(np.clip(rate + STANDARD_ERRORS * np.sqrt(variance), 0.0, 1.0))
+
+
 @dataclass(frozen=True)
 class Soak:
     """The soak of a setting."""
@@ -53,7 +65,7 @@ class Soak:
     @property
     def blocks(self) -> int:
         """Looks planned for the whole soak: what its threshold is made for."""
-        return max(1, round(self.setting.plan.soak * LOOKS_A_DAY))
+        return planned_blocks(self.setting)
 
     def run(self, began: Array, memory: Memory, rng: Generator) -> SoakRuns:
         """Of runs whose canary ended on the days `began`, with what it remembered of the incumbent."""
@@ -99,7 +111,7 @@ class Soak:
         """By run, whether every gate has as many labels as it wants; a required one wants one, for silence passes nothing."""
         enough = np.ones(len(labelled), bool)
         for row, gate in enumerate(self.setting.gates):
-            enough &= gate.seen(labelled[:, row]) >= max(gate.min_exposed, 1 if gate.required else 0)
+            enough &= gate.seen(labelled[:, row]) >= gate.wants(soaks=True)
         return enough
 
     def _start(self, memory: Memory) -> Detector:
@@ -110,10 +122,7 @@ class Soak:
         if setting.plan.holdback:
             process = replace(Process.start(questions, (runs, cells), nodes), memory=memory)
             return Detector.start(process, blocks=self.blocks)
-        rate = memory.rate
-        variance = rate * (1 - rate) * np.clip(memory.spread, 0.0, 1.0) / (memory.n + 1)
-        level = np.clip(rate + STANDARD_ERRORS * np.sqrt(variance), 0.0, 1.0)
-        return Detector.start(FixedProcess.start(questions, level, nodes), blocks=self.blocks)
+        return Detector.start(FixedProcess.start(questions, recorded_level(memory), nodes), blocks=self.blocks)
 
 
 def _take(detector: Detector, runs: NDArray[np.bool_]) -> Detector:

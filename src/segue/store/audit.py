@@ -42,6 +42,14 @@ def record_now(kind: str, subject: str, record: Json, flaw: str = "") -> StoredR
         return StoredRecord(kind, subject, None, flaw or "it cannot be read")
 
 
+def digest_now(body: Json) -> str:
+    """The digest of a body as it is stored now; of one that has none any more an empty text, which no body ever had."""
+    try:
+        return digest_of(body)
+    except InputError:
+        return ""
+
+
 def audit_log(entries: Iterable[LogEntry], records: Iterable[StoredRecord]) -> LogCheck:
     """Walk `entries` in order of `seq`, then compare `records` with what they vouch for."""
     faults = _Faults()

@@ -1,7 +1,8 @@
 """The port to Segue's state. The memory fake, SQLite and PostgreSQL pass one contract suite (`tests/store`).
 
-Bundles, suites, exchanges, scores, runs, verdicts, routes and the log are append-only: nothing here updates or deletes them.
-Labels are pointers: they may move, and every move is an entry of the log. What gateways say is a sign of life, no record.
+Bundles, suites, exchanges, scores, runs, verdicts, routes, upgrades, facts and the log are append-only: nothing here updates or
+deletes them. Labels are pointers: they may move, and every move is an entry of the log. What gateways say is a sign of life, no
+record; so is a lease.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from segue.model import Bundle, Case, Exchange, Json, Score
 from segue.model import RecordedLabel as RecordedLabel
 from segue.model.route import Route, RouteRevision
 from segue.store.gateways import GatewayStore
+from segue.store.upgrades import Fence, UpgradeStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +124,13 @@ class Claim:
 class RouteStore(Protocol):
     """The routes of all workflows. Append-only: a flip is a new revision, and its log entry is written with it."""
 
-    def flip_route(self, route: Route, *, follows: int | None, author: str, reason: str, at: str) -> RouteRevision:
+    def flip_route(
+        self, route: Route, *, follows: int | None, author: str, reason: str, at: str, fence: Fence | None = None
+    ) -> RouteRevision:
         """Put `route` in force as the revision after `follows`, `None` for the first one.
 
         `ConflictError` if another revision is in force by now, so that nobody undoes a change they have not seen.
+        `FencedError` if it is made under a lease that somebody else has taken over.
         `NotFoundError` if the store lacks a bundle it names, or has it for another workflow.
         """
         ...
@@ -143,7 +148,7 @@ class RouteStore(Protocol):
         ...
 
 
-class Store(RouteStore, GatewayStore, Protocol):
+class Store(RouteStore, UpgradeStore, GatewayStore, Protocol):
     """Segue's state. Methods that write take `author` and `at`; a write and its log entry are one transaction.
 
     Errors: `NotFoundError`, `ConflictError`, `StoreError`, `TamperError`.

@@ -29,6 +29,9 @@ RUN_BEGAN = "run-began"
 RUN_FINISHED = "run-finished"
 VERDICT_RECORDED = "verdict-recorded"
 ROUTE_FLIPPED = "route-flipped"
+UPGRADE_OPENED = "upgrade-opened"
+UPGRADE_ENTRY = "upgrade-entry"
+FACT_NOTED = "fact-noted"
 
 NOUNS: Mapping[str, str] = {
     BUNDLE_ADDED: "bundle",
@@ -38,6 +41,9 @@ NOUNS: Mapping[str, str] = {
     RUN_FINISHED: "end of run",
     VERDICT_RECORDED: "verdict",
     ROUTE_FLIPPED: "route",
+    UPGRADE_OPENED: "upgrade",
+    UPGRADE_ENTRY: "entry of upgrade",
+    FACT_NOTED: "fact",
 }
 """The kinds of entries that vouch for a record, and what the record is called. No other entry may use them."""
 
@@ -103,3 +109,36 @@ def route_record(revision: int, body: Json, author: str, reason: str, at: str) -
 def route_subject(workflow: str, environment: str, revision: int) -> str:
     """How an entry names a revision of a route."""
     return f"{workflow}/{environment}@{revision}"
+
+
+def upgrade_record(upgrade: str, workflow: str, environment: str, opening: str, author: str, at: str) -> Json:
+    """What the log vouches for of an upgrade; `opening` is the digest of how it was opened."""
+    named: dict[str, Json] = {"upgrade": upgrade, "workflow": workflow, "environment": environment}
+    return {**named, "opening": opening, "author": author, "at": at}
+
+
+def entry_record(upgrade: str, number: int, body: str, ends: bool, author: str, at: str) -> Json:
+    """What the log vouches for of an entry of an upgrade; `body` is the digest of what it says."""
+    return {"upgrade": upgrade, "number": number, "body": body, "ends": ends, "author": author, "at": at}
+
+
+def entry_subject(upgrade: str, number: int) -> str:
+    """How the log names an entry of an upgrade."""
+    return f"{upgrade}@{number}"
+
+
+def entry_summary(entry: Json, ends: bool) -> dict[str, Json]:
+    """What the log says of an upgrade's entry to people who read it: the event, and whether it is the last one."""
+    event = entry.get("event") if isinstance(entry, dict) else None
+    return {**({"event": event} if isinstance(event, str) else {}), "ends": ends}
+
+
+def fact_record(number: int, kind: str, workflow: str, subject: str, body: str, author: str, at: str) -> Json:
+    """What the log vouches for of a fact; `body` is the digest of what it says."""
+    named: dict[str, Json] = {"number": number, "kind": kind, "workflow": workflow, "subject": subject}
+    return {**named, "body": body, "author": author, "at": at}
+
+
+def fact_subject(number: int, kind: str, subject: str) -> str:
+    """How the log names a fact: what it is about, its kind and its number."""
+    return f"{subject}/{kind}@{number}"

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 
 from segue.errors import StoreError
 from segue.model import Bundle, Case, Exchange, Json, Score, digest_of, suite_digest
-from segue.model.route import Route, RouteRevision
 from segue.store import chain
 from segue.store.audit import StoredRecord, audit_log, record_now
 from segue.store.base import (
@@ -29,7 +28,8 @@ from segue.store.encoding import check_exchange, check_label, check_scores, chec
 from segue.store.memory_gateways import MemoryGateways
 from segue.store.memory_records import MemoryRecords
 from segue.store.memory_records import as_vouched as as_vouched_record
-from segue.store.memory_routes import MemoryRoutes, as_vouched
+from segue.store.memory_routes import MemoryRoutes
+from segue.store.memory_upgrades import MemoryUpgrades
 from segue.store.refs import as_prefix, pick_digest
 from segue.store.rules import (
     arm_row,
@@ -57,17 +57,18 @@ class _Calls:
         return self.reply or self.failures[-1]
 
 
-class MemoryStore(MemoryRecords, MemoryGateways):
+class MemoryStore(MemoryRecords, MemoryUpgrades, MemoryRoutes, MemoryGateways):
     """`Store` in memory. Thread-safe; an iterator gives what was stored when it began."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         MemoryRecords.__init__(self)
+        MemoryRoutes.__init__(self)
+        MemoryUpgrades.__init__(self)
         MemoryGateways.__init__(self, clock)
         self._lock = threading.RLock()
         self._closed = False
         self._bundles: dict[str, BundleRecord] = {}
         self._labels: dict[str, dict[str, str]] = {}
-        self._routes = MemoryRoutes()
         self._suites: dict[str, tuple[Case, ...]] = {}
         self._suite_names: dict[tuple[str, str, str], SuiteRecord] = {}
         self._calls: dict[str, dict[Key, _Calls]] = {}
@@ -319,26 +320,6 @@ class MemoryStore(MemoryRecords, MemoryGateways):
         with self._lock:
             self._claims.pop(name, None)
 
-    # routes
-    def flip_route(self, route: Route, *, follows: int | None, author: str, reason: str, at: str) -> RouteRevision:
-        with self._open():
-            flipped = self._routes.flip(route, follows, author, reason, at, self._owner)
-            subject = chain.route_subject(route.workflow, route.environment, flipped.revision)
-            self._vouch(chain.ROUTE_FLIPPED, subject, {"reason": reason}, as_vouched(flipped), author, at)
-            return flipped
-
-    def find_route(self, workflow: str, environment: str) -> RouteRevision:
-        with self._open():
-            return self._routes.find(workflow, environment)
-
-    def list_routes(self, environment: str | None = None) -> list[RouteRevision]:
-        with self._open():
-            return self._routes.listed(environment)
-
-    def route_history(self, workflow: str, environment: str) -> list[RouteRevision]:
-        with self._open():
-            return self._routes.history(workflow, environment)
-
     def _owner(self, digest: str) -> str | None:
         held = self._bundles.get(digest)
         return None if held is None else held.bundle.workflow
@@ -385,7 +366,8 @@ class MemoryStore(MemoryRecords, MemoryGateways):
         for kind, held_records in kinds:
             for one in held_records.values():
                 yield record_now(kind, one.name, as_vouched_record(kind, one))
-        yield from self._routes.records()
+        yield from self._route_records()
+        yield from self._upgrade_records()
 
     def close(self) -> None:
         self._closed = True

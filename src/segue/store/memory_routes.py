@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
 
 from segue.model import Json
 from segue.model.route import Route, RouteRevision
@@ -10,44 +13,63 @@ from segue.store import chain
 from segue.store.audit import StoredRecord, record_now
 from segue.store.encoding import check_texts
 from segue.store.rules import check_route, no_route
+from segue.store.upgrades import Fence
 
 
 class MemoryRoutes:
-    """Revisions per workflow and environment, oldest first. Its owner keeps the lock and the log."""
+    """Revisions per workflow and environment, oldest first. The store that this is a part of has the lock and the log, knows
+    whose a bundle is and which fences stand.
+    """
 
     def __init__(self) -> None:
-        self._held: dict[tuple[str, str], list[RouteRevision]] = {}
+        self._routes: dict[tuple[str, str], list[RouteRevision]] = {}
 
-    def flip(
-        self, flipped: Route, follows: int | None, author: str, reason: str, at: str, owner: Callable[[str], str | None]
+    @abstractmethod
+    def _open(self) -> AbstractContextManager[Any]: ...
+
+    @abstractmethod
+    def _vouch(self, kind: str, subject: str, body: dict[str, Json], record: Json, author: str, at: str) -> None: ...
+
+    @abstractmethod
+    def _check_fence(self, fence: Fence | None) -> None: ...
+
+    @abstractmethod
+    def _owner(self, digest: str) -> str | None:
+        """Which workflow a bundle is of."""
+
+    def flip_route(
+        self, route: Route, *, follows: int | None, author: str, reason: str, at: str, fence: Fence | None = None
     ) -> RouteRevision:
-        """Add a revision; `owner` says which workflow a bundle is of."""
-        check_texts(workflow=flipped.workflow, environment=flipped.environment, author=author, reason=reason, at=at)
-        held = self._held.get((flipped.workflow, flipped.environment), [])
-        owners: Mapping[str, str | None] = {digest: owner(digest) for digest in flipped.bundles()}
-        number = check_route(flipped, held[-1].revision if held else None, follows, owners)
-        revision = RouteRevision(number, flipped, author, reason, at)
-        self._held.setdefault((flipped.workflow, flipped.environment), []).append(revision)
-        return revision
+        check_texts(workflow=route.workflow, environment=route.environment, author=author, reason=reason, at=at)
+        with self._open():
+            self._check_fence(fence)
+            held = self._routes.get((route.workflow, route.environment), [])
+            owners = {digest: self._owner(digest) for digest in route.bundles()}
+            number = check_route(route, held[-1].revision if held else None, follows, owners)
+            flipped = RouteRevision(number, route, author, reason, at)
+            subject = chain.route_subject(route.workflow, route.environment, number)
+            self._vouch(chain.ROUTE_FLIPPED, subject, {"reason": reason}, as_vouched(flipped), author, at)
+            self._routes.setdefault((route.workflow, route.environment), []).append(flipped)
+            return flipped
 
-    def find(self, workflow: str, environment: str) -> RouteRevision:
-        """The last revision."""
-        held = self._held.get((workflow, environment))
-        if not held:
-            raise no_route(workflow, environment, list(self._held))
-        return held[-1]
+    def find_route(self, workflow: str, environment: str) -> RouteRevision:
+        with self._open():
+            held = self._routes.get((workflow, environment))
+            if not held:
+                raise no_route(workflow, environment, list(self._routes))
+            return held[-1]
 
-    def listed(self, environment: str | None) -> list[RouteRevision]:
-        """The last revisions, by workflow and environment."""
-        return [held[-1] for key, held in sorted(self._held.items()) if environment in (None, key[1])]
+    def list_routes(self, environment: str | None = None) -> list[RouteRevision]:
+        with self._open():
+            return [held[-1] for key, held in sorted(self._routes.items()) if environment in (None, key[1])]
 
-    def history(self, workflow: str, environment: str) -> list[RouteRevision]:
-        """All of one, newest first."""
-        return list(reversed(self._held.get((workflow, environment), [])))
+    def route_history(self, workflow: str, environment: str) -> list[RouteRevision]:
+        with self._open():
+            return list(reversed(self._routes.get((workflow, environment), [])))
 
-    def records(self) -> Iterator[StoredRecord]:
+    def _route_records(self) -> Iterator[StoredRecord]:
         """As they are now, for the audit."""
-        for (workflow, environment), held in self._held.items():
+        for (workflow, environment), held in self._routes.items():
             for one in held:
                 subject = chain.route_subject(workflow, environment, one.revision)
                 yield record_now(chain.ROUTE_FLIPPED, subject, as_vouched(one))

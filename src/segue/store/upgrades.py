@@ -1,8 +1,8 @@
 """What the store keeps of upgrades: their logs, the lease that says who may act, and facts that are written down beside them.
 
-All append-only, and vouched for by the hash chain. A lease is no record: it is a sign that somebody acts, with a token that
-grows whenever it changes hands. Every write that carries a `Fence` is refused once a later token exists, in the same
-transaction: whoever slept through a lease can write nothing.
+Upgrades, their entries and facts are append-only, and vouched for by the hash chain. A lease is no record: it is a sign that
+somebody acts, with a token that grows whenever it changes hands. A write that carries a `Fence` is refused once a later token
+exists (or where its own never did), in the same transaction: whoever slept through a lease can write nothing.
 """
 
 from __future__ import annotations
@@ -67,14 +67,18 @@ class UpgradeStore(Protocol):
     def open_upgrade(self, upgrade: str, workflow: str, environment: str, opening: Json, *, author: str, at: str) -> None:
         """Begin an upgrade. `ConflictError` where the workflow has one in this environment that has not been ended.
 
-        An upgrade has ended once `end_upgrade` was told; that is bookkeeping, for the store does not read entries.
+        An upgrade has ended with the entry that was added with `ends`: the store does not read what entries say.
         """
         ...
 
     def add_upgrade_entry(
         self, upgrade: str, number: int, entry: Json, *, ends: bool, fence: Fence | None, author: str, at: str
     ) -> None:
-        """Append entry `number`; with `ends`, the last one. `ConflictError` unless it follows the last entry, or after the end."""
+        """Append entry `number`, counted from 1; with `ends`, the last one. `ConflictError` unless it follows the last entry.
+
+        The same entry once more under its number is no error and changes nothing, so that a write whose answer was lost can be
+        tried again.
+        """
         ...
 
     def get_upgrade(self, ref: str) -> UpgradeRecord:
@@ -90,8 +94,13 @@ class UpgradeStore(Protocol):
     def take_lease(self, name: str, holder: str, seconds: float, *, now: float | None = None) -> Lease | None:
         """Take it, or renew it where `holder` has it already (the token stays); `None` while somebody else's runs.
 
-        `now` stands in for the store's own clock (virtual time). Taken over after it ran out, the token grows.
+        `now` stands in for the store's own clock (virtual time). Whoever takes it after it ran out or was dropped has a token
+        greater by one, the holder of before too: no token is given to two takings.
         """
+        ...
+
+    def find_lease(self, name: str, *, now: float | None = None) -> Lease | None:
+        """Who holds it, with the seconds left; `None` where nobody does, or theirs ran out. Takes nothing."""
         ...
 
     def drop_lease(self, name: str, token: int) -> None:
@@ -108,4 +117,8 @@ class UpgradeStore(Protocol):
         self, workflow: str | None = None, *, kind: str | None = None, subject: str | None = None, after: int = 0
     ) -> Sequence[Fact]:
         """Oldest first; those numbered after `after`."""
+        ...
+
+    def newest_fact(self, kind: str, subject: str) -> Fact | None:
+        """The last of its kind on a subject, found without reading the others; `None` where there is none."""
         ...

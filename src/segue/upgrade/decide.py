@@ -11,13 +11,16 @@ from typing import Any, get_args
 from segue.errors import InputError
 from segue.model.plan import Plan
 from segue.upgrade.event import event_of
+from segue.upgrade.people import due_approvals, missing_approvals, names, roles_of
 from segue.upgrade.seen import Seen
-from segue.upgrade.state import Approval, Period, Role, Stage, Standing, UpgradeState
-from segue.upgrade.table import Action, Effect, Event, Row, find_row
+from segue.upgrade.state import Approval, Period, Stage, Standing, UpgradeState
+from segue.upgrade.table import LIVE, Action, Effect, Event, Row, find_row
 
 ORDER: tuple[Stage, ...] = ("decide", "eval", "staging", "shadow", "canary", "soak", "completed")
 ACCEPTABLE: frozenset[Event] = frozenset(("harm_hold", "over_budget", "overdue"))
 """What a person who resumes takes upon them for the rest of the step. Harm beyond the rollback limit nobody can."""
+UNPASSABLE: frozenset[str] = frozenset(("invalid", "incumbent_silent"))
+"""What holds it so that nobody can advance: nothing was compared, or there is nothing to go back to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,12 @@ class Decision:
     by: str = ""
 
 
-def decide(state: UpgradeState, seen: Seen, plan: Plan, *, approvers: int = 0) -> Decision | None:
-    """What follows from an observation; `None` if nothing does. So many `approvers` have to agree before this step is left."""
+def decide(state: UpgradeState, seen: Seen, plan: Plan) -> Decision | None:
+    """What follows from an observation; `None` if nothing does."""
     if state.is_ended:
         return None
-    found = event_of(state, seen, plan, approvers)
-    row = None if found is None else find_row(state.stage, state.standing, found[0])
+    found = event_of(state, seen, plan)
+    row = None if found is None else find_row(state.stage, state.standing, found[0], state.held_by)
     if found is None or row is None:
         return None
     return Decision(row.event, _after(state, row, plan, seen.at, found[1]), row.effects, found[1])
@@ -50,22 +53,25 @@ def act(
     by: str,
     reason: str,
     at: float,
-    roles: frozenset[Role],
     candidate: str | None = None,
 ) -> Decision:
     """What follows from what a person does. `InputError` where it is not possible here, or not theirs to do."""
+    if not by.strip():
+        raise InputError(f"{_word(action)} needs a name.", fix="Say who does it: SEGUE_AUTHOR, or the author of the request.")
     if not reason.strip():
-        raise InputError(f"{action} needs a reason.", fix="Say why, for whoever reads the log in a year.")
-    row = find_row(state.stage, state.standing, action)
+        raise InputError(f"{_word(action)} needs a reason.", fix="Say why, for whoever reads the log in a year.")
+    row = find_row(state.stage, state.standing, action, state.held_by)
     if row is None:
-        raise InputError(f"{action} is not possible in {where(state)}.", fix=f"Possible: {possible(state)}.")
-    if row.who is not None and row.who not in roles:
-        raise InputError(f"{by} may not {action}: that takes the role {row.who}.", fix="Ask one who has it.")
+        raise InputError(f"{_word(action)} is not possible in {where(state)}.", fix=f"Possible: {possible(state)}.")
+    if row.who is not None and row.who not in roles_of(plan, by):
+        who = _who_may(plan, row)
+        raise InputError(f"{by} may not {_word(action)}: that takes the role {row.who}.", fix=f"Ask {who}.")
     after = _after(state, row, plan, at, (reason,))
     if action == "approve":
-        if any(one.by == by for one in state.approvals):
-            raise InputError(f"{by} has approved this step already.", fix="Another approver is needed.")
+        _require_due(state, plan, by)
         after = after.model_copy(update={"approvals": (*state.approvals, Approval(by=by, reason=reason, at=at))})
+    if action == "advance":
+        _require_passable(state, plan)
     if action == "replace":
         if candidate is None or candidate in (state.candidate, state.incumbent):
             raise InputError("replace needs another bundle.", fix="Name one that is neither of the two.")
@@ -76,6 +82,44 @@ def act(
     return Decision(action, after, row.effects, (reason,), by)
 
 
+def _word(action: Action) -> str:
+    """`roll back`."""
+    return action.replace("_", " ")
+
+
+def _who_may(plan: Plan, row: Row) -> str:
+    """Those whom the plan names for it."""
+    if row.who == "approver":
+        found = names(one for rule in plan.approvals for one in rule.who)
+        return found or "nobody: the plan asks for no approval"
+    return names((*plan.operators, *(plan.roll_back if row.who == "rescuer" else ())))
+
+
+def _require_due(state: UpgradeState, plan: Plan, by: str) -> None:
+    """An approval answers a rule of this step, and one person answers once."""
+    due = due_approvals(state, plan)
+    if not due:
+        raise InputError(f"Nothing waits for an approval in {where(state)}.", fix="Approve when it does: segue status says so.")
+    if any(one.by == by for one in state.approvals):
+        raise InputError(f"{by} has approved this step already.", fix="Another approver is needed.")
+    if not any(by in rule.who for rule in due):
+        asked = "; ".join(f"{rule.name}: {names(rule.who)}" for rule in due)
+        raise InputError(f"{by} is not among those asked in {where(state)}.", fix=f"Asked are {asked}.")
+
+
+def _require_passable(state: UpgradeState, plan: Plan) -> None:
+    """Nobody advances without the approvals that the plan asks for, or with nothing to compare with or to go back to."""
+    missing = missing_approvals(state, plan)
+    if missing:
+        asked = "; ".join(f"{rule.name}: {names(rule.who)}" for rule in due_approvals(state, plan) if rule.name in missing)
+        raise InputError(f"{where(state)} cannot be left without approval by {asked}.", fix="Ask them to approve first.")
+    if state.held_by in UNPASSABLE:
+        raise InputError(
+            f"{where(state)} cannot be left while it is held by {state.held_by.replace('_', ' ')}.",
+            fix="Mend what holds it, then resume.",
+        )
+
+
 def where(state: UpgradeState) -> str:
     """`canary, step 2 (holding)`."""
     step = f", step {state.step + 1}" if state.stage == "canary" else ""
@@ -84,7 +128,7 @@ def where(state: UpgradeState) -> str:
 
 def possible(state: UpgradeState) -> str:
     """What a person may do here, or that nothing is left to do."""
-    found = [one for one in get_args(Action) if find_row(state.stage, state.standing, one) is not None]
+    found = [_word(one) for one in get_args(Action) if find_row(state.stage, state.standing, one) is not None]
     return ", ".join(found) or f"nothing; it ended as {state.stage.replace('_', ' ')}"
 
 
@@ -92,8 +136,14 @@ def _after(state: UpgradeState, row: Row, plan: Plan, at: float, because: tuple[
     """The state a row leads to."""
     stage, step = _goal(state, row, plan)
     standing = state.standing if row.standing == "keep" else row.standing
+    is_fresh = "fresh_evidence" in row.effects
     if (stage, step) != (state.stage, state.step) or row.event == "replace":
         fresh: dict[str, Any] = {"periods": (), "approvals": (), "asked_for_approval": False, "accepted": (), "entered_at": at}
+        if is_fresh or (stage != state.stage and stage in LIVE):
+            fresh |= {"evidence_from": at, "restarts": 0}
+    elif is_fresh:
+        # Time that was served beside a broken comparison has shown nothing, so it does not count either.
+        fresh = {"periods": (), "evidence_from": at, "restarts": state.restarts + 1}
     else:
         fresh = {"periods": _periods(state, row, standing, at)}
         if row.event == "needs_approval":

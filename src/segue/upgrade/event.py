@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 from segue.model.plan import Plan
+from segue.upgrade.people import due_approvals, missing_approvals, names
 from segue.upgrade.seen import Seen
 from segue.upgrade.state import UpgradeState
 from segue.upgrade.table import LIVE, Observed
@@ -14,16 +15,16 @@ Found = tuple[Observed, tuple[str, ...]]
 """An event, and what it rests on, in sentences."""
 
 
-def event_of(state: UpgradeState, seen: Seen, plan: Plan, approvers: int) -> Found | None:
+def event_of(state: UpgradeState, seen: Seen, plan: Plan) -> Found | None:
     """The worst that holds, with its reasons; `None` where nothing follows from what was seen."""
     if state.stage in LIVE:
-        return _of_live(state, seen, plan, approvers)
+        return _of_live(state, seen, plan)
     if state.stage == "decide":
         return None if seen.missing is None else ("unsound", seen.missing) if seen.missing else ("passed", ())
     if state.stage == "eval":
         return _of_suite(seen)
     if state.stage == "staging" and seen.staging_passed is not None:
-        return ("passed", ()) if seen.staging_passed else ("staging_failed", seen.staging_faults)
+        return _of_approvals(state, plan) if seen.staging_passed else ("staging_failed", seen.staging_faults)
     return None
 
 
@@ -38,7 +39,7 @@ def _of_suite(seen: Seen) -> Found | None:
     return ("passed", reasons) if seen.suite.may_migrate else ("suite_equal", reasons)
 
 
-def _of_live(state: UpgradeState, seen: Seen, plan: Plan, approvers: int) -> Found | None:
+def _of_live(state: UpgradeState, seen: Seen, plan: Plan) -> Found | None:
     route, judgement = seen.route, seen.judgement
     if route is not None and route.standing == "rolled back":
         return "rolled_back_elsewhere", (f"{route.by} rolled back: {route.reason}",)
@@ -60,21 +61,44 @@ def _of_live(state: UpgradeState, seen: Seen, plan: Plan, approvers: int) -> Fou
         return None
     if not state.is_counting:
         return "confirmed", ()
-    return _of_time(state, seen, plan, approvers)
+    return _of_time(state, seen, plan)
 
 
-def _of_time(state: UpgradeState, seen: Seen, plan: Plan, approvers: int) -> Found | None:
+def _of_time(state: UpgradeState, seen: Seen, plan: Plan) -> Found | None:
     """What follows when nothing is wrong: from silence, from time, and from what was shown."""
     if (seen.quiet_s is None or seen.quiet_s > plan.cycle * DAY_S) and seen.at - state.periods[-1].begin > plan.cycle * DAY_S:
         return "quiet", ("Nothing has arrived for a whole cycle.",)
     need, longest = lengths(state, plan)
     if seen.missing is not None and not seen.missing and seen.served_s >= need:
-        if len(state.approvals) < approvers:
-            return None if state.asked_for_approval else ("needs_approval", ())
-        return "passed", ()
+        return _of_approvals(state, plan)
     if seen.served_s >= longest and "overdue" not in state.accepted:
         return "overdue", seen.missing or ("What this step asks for was not seen at all.",)
     return None
+
+
+def _of_approvals(state: UpgradeState, plan: Plan) -> Found | None:
+    """All is there but, perhaps, a yes. It is asked for once."""
+    missing = missing_approvals(state, plan)
+    if not missing:
+        return "passed", ()
+    if state.asked_for_approval:
+        return None
+    return "needs_approval", tuple(
+        f"{rule.name}: {names(rule.who)} has to say yes." for rule in due_approvals(state, plan) if rule.name in missing
+    )
+
+
+def until(state: UpgradeState, plan: Plan, served_s: float, now: float) -> tuple[float | None, float | None]:
+    """When it may go on at the earliest, and when a person has to decide at the latest, if its time runs on from `now`.
+
+    `None` where that is not known: its time stands, or nothing here is a matter of time. An overdue that somebody accepted
+    has no latest time.
+    """
+    if state.stage not in LIVE or not state.is_counting:
+        return None, None
+    need, longest = lengths(state, plan)
+    latest = None if "overdue" in state.accepted else now + max(longest - served_s, 0.0)
+    return now + max(need - served_s, 0.0), latest
 
 
 def lengths(state: UpgradeState, plan: Plan) -> tuple[float, float]:

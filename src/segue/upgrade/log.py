@@ -18,8 +18,9 @@ from segue.upgrade.table import Effect, Event
 
 
 class Opening(Frozen):
-    """How an upgrade began. The plan is kept whole, with the rates, directions and slices it left to others filled in: who edits
-    a file later changes no upgrade under way. `critical` are the workflow's critical slices, as `name=value`.
+    """How an upgrade began. The plan is kept whole, with the rates, directions and slices it left to others filled in: editing
+    a file later changes no upgrade under way. `critical` are the workflow's critical slices, as `name=value`. `despite` are the
+    ways in which upgrades go wrong that `by` was warned of and went on in spite of, for `reason`.
     """
 
     upgrade: str = Field(min_length=1)
@@ -30,6 +31,7 @@ class Opening(Frozen):
     plan: Plan
     plan_name: str = ""
     critical: tuple[str, ...] = ()
+    despite: tuple[str, ...] = ()
     by: str = Field(min_length=1)
     reason: str = ""
     at: float

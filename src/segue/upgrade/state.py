@@ -17,8 +17,9 @@ Stage = Literal[
 ]
 Standing = Literal["going", "holding", "paused"]
 """holding: something is wrong, and people look. paused: a person stopped the clock. Share and stage stay as they are."""
-Role = Literal["operator", "approver"]
-"""operator: may hold, resume, roll back and advance with a reason. approver: may say yes where the plan asks for it."""
+Role = Literal["operator", "approver", "rescuer"]
+"""operator: may hold, resume, and advance with a reason. approver: may say yes where the plan asks for it. rescuer: may roll
+back."""
 
 ENDED: frozenset[Stage] = frozenset(("completed", "rolled_back", "stopped", "deferred"))
 OFFLINE: frozenset[Stage] = frozenset(("decide", "eval", "retune", "staging"))
@@ -62,6 +63,11 @@ class UpgradeState(Frozen):
     because: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
     """Events that somebody with a reason decided to go on in spite of, in this step."""
+    evidence_from: float = 0.0
+    """What was served before counts for nothing here: set on entering shadow, canary and soak, and by fresh evidence. The
+    canary's steps share one process, so it stays through them."""
+    restarts: int = Field(default=0, ge=0)
+    """How often this stage's evidence began anew since the stage was entered."""
     number: int = Field(default=0, ge=0)
 
     @property

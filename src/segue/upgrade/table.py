@@ -36,7 +36,8 @@ Observed = Literal[
 Action = Literal["advance", "approve", "hold", "pause", "resume", "roll_back", "abort", "replace", "defer"]
 Event = Observed | Action
 Effect = Literal["flip", "notify", "incident", "ask_approval", "start_clock", "fresh_evidence", "run_suite", "run_staging"]
-"""flip: bring the route to what stage and step ask for. All are idempotent and named by the entry that asked for them."""
+"""flip: bring the route to what stage and step ask for. fresh_evidence: what was served before counts no more.
+All are idempotent and named by the entry that asked for them."""
 To = Stage | Literal["same", "next"]
 
 LIVE: frozenset[Stage] = frozenset(("shadow", *EXPOSED))
@@ -48,7 +49,10 @@ UNDECIDED: frozenset[Stage] = OFFLINE | {"shadow"}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """In one of `stages` and `standings`, `event` leads `to` there; `who` is the role a person needs, `None` is evidence."""
+    """In one of `stages` and `standings`, `event` leads `to` there; `who` is the role a person needs, `None` is evidence.
+
+    With `held_by`, only where this event holds it; such a row goes before one without.
+    """
 
     event: Event
     stages: frozenset[Stage]
@@ -57,6 +61,7 @@ class Row:
     standing: Standing | Literal["keep"] = "going"
     effects: tuple[Effect, ...] = ()
     who: Role | None = None
+    held_by: Observed | None = None
 
 
 def _on(*stages: Stage) -> frozenset[Stage]:
@@ -89,26 +94,27 @@ ROWS: tuple[Row, ...] = (
     Row("suite_equal", _on("eval"), GOING, "deferred", effects=("notify",)),
     Row("passed", _on("staging"), GOING, "next", effects=("flip", "notify")),
     Row("confirmed", LIVE, GOING, "same", effects=("start_clock",)),
-    Row("needs_approval", LIVE, GOING, "same", effects=("ask_approval", "notify")),
+    Row("needs_approval", LIVE | {"staging"}, GOING, "same", effects=("ask_approval", "notify")),
     Row("passed", LIVE, GOING, "next", effects=("flip", "notify")),
     # What people do.
-    Row("roll_back", EXPOSED, ANY, "rolled_back", effects=_BACK, who="operator"),
-    Row("roll_back", _on("shadow"), ANY, "stopped", effects=("flip", "notify"), who="operator"),
+    Row("roll_back", EXPOSED, ANY, "rolled_back", effects=_BACK, who="rescuer"),
+    Row("roll_back", _on("shadow"), ANY, "stopped", effects=("flip", "notify"), who="rescuer"),
     Row("hold", OFFLINE | LIVE, GOING, "same", "holding", ("notify",), "operator"),
     Row("pause", OFFLINE | LIVE, GOING, "same", "paused", ("notify",), "operator"),
+    Row("resume", LIVE, STOOD, "same", effects=("flip", "fresh_evidence", "notify"), who="operator", held_by="invalid"),
     Row("resume", LIVE, STOOD, "same", effects=("flip", "notify"), who="operator"),
     Row("resume", _on("decide", "eval", "staging"), STOOD, "same", effects=("notify",), who="operator"),
-    Row("approve", LIVE, ANY, "same", "keep", ("notify",), "approver"),
-    Row("advance", OFFLINE | LIVE, ANY, "next", effects=("flip", "notify"), who="approver"),
+    Row("approve", LIVE | {"staging"}, ANY, "same", "keep", ("notify",), "approver"),
+    Row("advance", OFFLINE | LIVE, ANY, "next", effects=("flip", "notify"), who="operator"),
     Row("replace", UNDECIDED, ANY, "eval", effects=("flip", "fresh_evidence", "run_suite", "notify"), who="operator"),
     Row("abort", UNDECIDED, ANY, "stopped", effects=("flip", "notify"), who="operator"),
     Row("defer", _on("decide", "eval", "retune", "staging"), ANY, "deferred", effects=("notify",), who="operator"),
 )
 
 
-def find_row(stage: Stage, standing: Standing, event: Event) -> Row | None:
+def find_row(stage: Stage, standing: Standing, event: Event, held_by: str = "") -> Row | None:
     """The row for this event here, if there is one. No two rows answer to the same."""
     for row in ROWS:
-        if row.event == event and stage in row.stages and standing in row.standings:
+        if row.event == event and stage in row.stages and standing in row.standings and row.held_by in (None, held_by):
             return row
     return None

@@ -19,7 +19,7 @@ def check_plan(
     """Every fault of a plan whose form is right. `lost` is what faults hide of the workflow."""
     knows_slices = ("slices",) not in lost.paths
     for index, gate in enumerate(plan.gates):
-        if not (gate.source != "outcome" and lost.may_measure(gate.metric)):
+        if not (gate.source == "scorer" and lost.may_measure(gate.metric)):
             yield from _check_gate(gate, document, ("gates", index), metrics)
         for place, name in enumerate(gate.only if knows_slices else ()):
             yield from _check_slice(workflow, document, ("gates", index, "only", place), name)
@@ -29,6 +29,7 @@ def check_plan(
     yield from _check_shares(plan, document)
     yield from _check_segments(plan, document)
     yield from _check_lengths(plan, document)
+    yield from _check_people(plan, document)
     titles = [gate.title for gate in plan.gates]
     for name in plan.weights.pooled:
         if name not in titles:
@@ -39,6 +40,8 @@ def check_plan(
 
 
 def _check_gate(gate: PlanGate, document: Document, at: ValuePath, metrics: Mapping[str, Metric]) -> Iterator[Fault]:
+    if gate.source == "served":
+        return
     if gate.source == "outcome":
         if gate.better is None:
             what = f"Whether more of '{clipped(gate.metric)}' is better or worse is not said, and no scorer knows it."
@@ -47,7 +50,8 @@ def _check_gate(gate: PlanGate, document: Document, at: ValuePath, metrics: Mapp
     bounded = [name for name, metric in metrics.items() if metric.is_bounded]
     if gate.metric not in metrics:
         what = f"No scorer gives the metric '{clipped(gate.metric)}'."
-        fix = f"Metrics of the scorers: {listed(bounded) or 'none'}. What users or reviewers say has `source: outcome`."
+        fix = f"Metrics of the scorers: {listed(bounded) or 'none'}. What users or reviewers say has `source: outcome`"
+        fix += ", what the gateway sees `source: served`."
         yield document.fault((*at, "metric"), what, fix, likely=likely_name(gate.metric, bounded))
         return
     metric = metrics[gate.metric]
@@ -98,19 +102,40 @@ def _check_shares(plan: Plan, document: Document) -> Iterator[Fault]:
 
 def _check_segments(plan: Plan, document: Document) -> Iterator[Fault]:
     used = set()
-    for index, step in enumerate(plan.steps):
+    for index, step in enumerate(plan.canary):
         if step.segment is None:
             continue
         used.add(step.segment)
         if step.segment not in plan.segments:
-            what = f"The segment '{clipped(step.segment)}' has no size."
-            fix = f"Add `segments: {{{clipped(step.segment)}: 2%}}`, its share of the traffic."
+            what = f"The segment '{clipped(step.segment)}' is not described."
+            fix = f"Add `segments: {{{clipped(step.segment)}: {{share: 2%, where: {{staff: yes}}}}}}`: who is in it."
             likely = likely_name(step.segment, plan.segments)
-            yield document.fault(("steps", index, "segment"), what, fix, likely=likely)
+            yield document.fault(("steps", index, "segment") if plan.steps else ("preset",), what, fix, likely=likely)
     for name in plan.segments:
         if name not in used:
             what = f"No step is for the segment '{clipped(name)}'."
             yield document.fault(("segments", name), what, "Name it in a step, or delete it.", severity="warning")
+
+
+def _check_people(plan: Plan, document: Document) -> Iterator[Fault]:
+    """Steps that rules and limits name have to exist, and so have the gates."""
+    steps, titles = len(plan.canary), [gate.title for gate in plan.gates]
+    names: set[str] = set()
+    for index, rule in enumerate(plan.approvals):
+        if rule.step is not None and rule.step >= steps:
+            what = f"There is no step {rule.step + 1}."
+            fix = f"The plan has {steps}; 100 % is `before: everyone`."
+            yield document.fault(("approvals", index, "before"), what, fix)
+        if rule.name in names:
+            what = f"Two rules of approval are called '{clipped(rule.name)}'."
+            yield document.fault(("approvals", index, "name"), what, "Give each a name of its own.")
+        names.add(rule.name)
+    for index, step in enumerate(plan.steps):
+        for title in step.limits:
+            if title not in titles:
+                what = f"The plan has no gate '{clipped(title)}' to set limits of."
+                fix = f"Its gates are {listed(titles)}."
+                yield document.fault(("steps", index, "limits", title), what, fix, likely=likely_name(title, titles))
 
 
 def _check_lengths(plan: Plan, document: Document) -> Iterator[Fault]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from segue.model import Json
 from segue.store import chain
-from segue.store.audit import StoredRecord, audit_log, record_now
+from segue.store.audit import StoredRecord, audit_log, digest_now, record_now
 from segue.store.base import LogCheck, LogEntry
 from segue.store.encoding import decode_json
 from segue.store.rules import check_log_kind
@@ -19,6 +19,10 @@ from segue.store.sql.schema import bundles, labels, routes, run_ends, runs, suit
 from segue.store.sql.suites import altered_cases, digest_links, suite_flaw
 
 _ENTRIES = "SELECT seq, at, author, kind, subject, body, prev_hash, hash FROM log WHERE seq > ? ORDER BY seq"
+
+_UPGRADES = "SELECT upgrade, workflow, environment, body, author, at FROM upgrades ORDER BY id"
+_UPGRADE_ENTRIES = "SELECT upgrade, number, body, ends, author, at FROM upgrade_entries ORDER BY upgrade, number"
+_FACTS = "SELECT number, kind, workflow, subject, body, author, at FROM facts ORDER BY number"
 
 
 class LogTable(SqlPart):
@@ -72,6 +76,22 @@ def _records(session: Session) -> Iterator[StoredRecord]:
     for row in core.execute(sa.select(routes)):
         record = chain.route_record(row.revision, _readable(row.body), row.author, row.reason, row.at)
         yield record_now(chain.ROUTE_FLIPPED, chain.route_subject(row.workflow, row.environment, row.revision), record)
+    yield from _upgrade_records(session)
+
+
+def _upgrade_records(session: Session) -> Iterator[StoredRecord]:
+    for upgrade, workflow, environment, body, author, at in session.stream(_UPGRADES):
+        record = chain.upgrade_record(upgrade, workflow, environment, digest_now(_readable(body)), author, at)
+        yield record_now(chain.UPGRADE_OPENED, upgrade, record)
+    for upgrade, number, body, ends, author, at in session.stream(_UPGRADE_ENTRIES):
+        # Written as 0 or 1; whatever else stands there now is told as it stands.
+        record = chain.entry_record(
+            upgrade, number, digest_now(_readable(body)), {0: False, 1: True}.get(ends, ends), author, at
+        )
+        yield record_now(chain.UPGRADE_ENTRY, chain.entry_subject(upgrade, number), record)
+    for number, kind, workflow, subject, body, author, at in session.stream(_FACTS):
+        record = chain.fact_record(number, kind, workflow, subject, digest_now(_readable(body)), author, at)
+        yield record_now(chain.FACT_NOTED, chain.fact_subject(number, kind, subject), record)
 
 
 def _suite_records(session: Session) -> Iterator[StoredRecord]:

@@ -14,7 +14,7 @@ from segue.store.address import StoreAddress
 from segue.store.sql.database import Database, Session
 from segue.store.sql.schema import VERSION_TABLE
 
-REVISIONS = ("r0001", "r0002", "r0003")
+REVISIONS = ("r0001", "r0002", "r0003", "r0004")
 """Every revision of the schema this program knows, oldest first (a test compares them with the scripts)."""
 
 

@@ -12,8 +12,10 @@ from segue.model.route import Route, RouteRevision
 from segue.store import chain
 from segue.store.encoding import check_texts, encode_json
 from segue.store.rules import check_route, no_route
+from segue.store.sql.leases import check_fenced
 from segue.store.sql.part import SqlPart
 from segue.store.sql.schema import bundles, routes
+from segue.store.upgrades import Fence
 
 CHANNEL = "segue_routes"
 """The PostgreSQL channel on which a flip is told, with `workflow environment revision` as JSON."""
@@ -22,10 +24,13 @@ CHANNEL = "segue_routes"
 class RouteTables(SqlPart):
     """The revision in force is the last one."""
 
-    def flip_route(self, route: Route, *, follows: int | None, author: str, reason: str, at: str) -> RouteRevision:
+    def flip_route(
+        self, route: Route, *, follows: int | None, author: str, reason: str, at: str, fence: Fence | None = None
+    ) -> RouteRevision:
         check_texts(workflow=route.workflow, environment=route.environment, author=author, reason=reason, at=at)
         key = {"workflow": route.workflow, "environment": route.environment}
         with self._db.write() as session:
+            check_fenced(session, fence)
             core = session.core
             last = core.execute(_last(route.workflow, route.environment)).scalar()
             digests = list(route.bundles())

@@ -199,6 +199,58 @@ routes = sa.Table(
     _text("at"),
 )
 
+upgrades = sa.Table(
+    "upgrades",
+    metadata,
+    _key("id"),
+    _text("upgrade"),
+    _text("workflow"),
+    _text("environment"),
+    _text("body"),
+    _text("author"),
+    _text("at"),
+    sa.UniqueConstraint("upgrade"),
+    sa.Index("upgrades_by_workflow", "workflow", "environment", "id"),
+)
+"""`body` is the opening."""
+
+upgrade_entries = sa.Table(
+    "upgrade_entries",
+    metadata,
+    _text("upgrade", primary_key=True),
+    _key("number"),
+    _count("ends"),
+    _text("body"),
+    _text("author"),
+    _text("at"),
+    sa.Index("upgrade_ends", "upgrade", unique=True, sqlite_where=sa.text("ends = 1"), postgresql_where=sa.text("ends = 1")),
+)
+"""`ends` is 1 in the last entry of an upgrade that has ended. The index finds the open ones without reading any entry."""
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    _text("name", primary_key=True),
+    _text("holder"),
+    _count("token"),
+    sa.Column("until_s", Number),
+)
+"""Who acts. `until_s` is by the database's clock, in seconds of the Unix epoch; null once it was dropped. Tokens only grow."""
+
+facts = sa.Table(
+    "facts",
+    metadata,
+    _key("number"),
+    _text("kind"),
+    _text("workflow"),
+    _text("subject"),
+    _text("body"),
+    _text("author"),
+    _text("at"),
+    sa.Index("facts_by_subject", "subject", "kind", "number"),
+    sa.Index("facts_by_kind", "kind", "workflow", "number"),
+)
+
 gateways = sa.Table(
     "gateways",
     metadata,

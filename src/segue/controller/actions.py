@@ -1,0 +1,116 @@
+"""What people do to an upgrade under way: read the log, have `segue.upgrade` decide, append. Works while no controller runs.
+
+An action becomes true by being written; its effects are carried out by whichever controller acts, now or later. What was
+appended meanwhile is read before a second try: an action never lands on a step its author has not seen.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import get_args
+
+from segue.controller.effects import iso
+from segue.controller.reading import PRODUCTION, read_upgrade
+from segue.errors import ConflictError, NotFoundError
+from segue.model import Json
+from segue.store.base import Store
+from segue.upgrade.decide import act, where
+from segue.upgrade.log import Upgrade, UpgradeEntry
+from segue.upgrade.table import Action
+
+ACTIONS: tuple[Action, ...] = get_args(Action)
+LOOK = "look"
+"""The kind of fact that says what the controller saw last."""
+_FORWARD: frozenset[Action] = frozenset(("advance", "approve", "resume", "replace"))
+"""What is meant for the step its author saw; to stop is meant for any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody wants done."""
+
+    action: Action
+    by: str
+    reason: str
+    at: float
+    candidate: str | None = None
+    key: str = ""
+
+
+def act_on(
+    store: Store,
+    workflow: str,
+    action: Action,
+    *,
+    by: str,
+    reason: str,
+    at: float,
+    environment: str = PRODUCTION,
+    candidate: str | None = None,
+    key: str = "",
+) -> UpgradeEntry:
+    """Do it, and write it down; `key` names the API key it came with. `InputError` where it is not possible there, or not
+    theirs; `ConflictError` where the upgrade moved on meanwhile; `NotFoundError` where there is none.
+    """
+    upgrade = read_upgrade(store, workflow, environment)
+    asked = Asked(action, by, reason, at, candidate, key)
+    try:
+        return _append(store, upgrade, asked)
+    except ConflictError:
+        again = read_upgrade(store, workflow, environment)
+        if action in _FORWARD and _place(again) != _place(upgrade):
+            raise ConflictError(
+                f"'{workflow}' moved on meanwhile: it was in {where(upgrade.state)}, and is in {where(again.state)} now.",
+                fix=f"Look, and say again what you want: segue status {workflow}",
+            ) from None
+        return _append(store, again, asked)
+
+
+def _append(store: Store, upgrade: Upgrade, asked: Asked) -> UpgradeEntry:
+    opening = upgrade.opening
+    by, at = asked.by, asked.at
+    decision = act(upgrade.state, asked.action, upgrade.plan, by=by, reason=asked.reason, at=at, candidate=asked.candidate)
+    entry = UpgradeEntry(
+        upgrade=opening.upgrade,
+        number=decision.state.number,
+        event=decision.event,
+        by=by,
+        at=at,
+        because=decision.because,
+        effects=decision.effects,
+        evidence=_evidence(store, upgrade, asked.key),
+        state=decision.state,
+    )
+    store.add_upgrade_entry(
+        opening.upgrade,
+        entry.number,
+        entry.model_dump(mode="json"),
+        ends=entry.state.is_ended,
+        fence=None,
+        author=signed(by, asked.key),
+        at=iso(at),
+    )
+    return entry
+
+
+def signed(by: str, key: str) -> str:
+    """A person as the store's log has them: with the key they came with, where it was not the command line."""
+    return f"{by} (key {key})" if key else by
+
+
+def _evidence(store: Store, upgrade: Upgrade, key: str) -> dict[str, Json]:
+    """What stood before whoever acted: the route in force, and the number of the controller's last look."""
+    found: dict[str, Json] = {"key": key} if key else {}
+    opening = upgrade.opening
+    with suppress(NotFoundError):
+        found["route"] = store.find_route(opening.workflow, opening.environment).revision
+    look = store.newest_fact(LOOK, opening.upgrade)
+    if look is not None:
+        found["look"] = look.number
+    return found
+
+
+def _place(upgrade: Upgrade) -> tuple[str, str, int, str]:
+    state = upgrade.state
+    return state.upgrade, state.stage, state.step, state.candidate

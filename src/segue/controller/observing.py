@@ -1,0 +1,116 @@
+"""From the world to a `Seen`: what the pure decision is made on, and the same as JSON for the log.
+
+Asks ports and store, changes nothing. Which part is asked for depends on the stage alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from segue.controller.ports import LiveSeen
+from segue.controller.world import World
+from segue.errors import NotFoundError
+from segue.model import Json
+from segue.model.route import RouteRevision
+from segue.upgrade.judgement_json import judgement_as_json
+from segue.upgrade.log import Upgrade
+from segue.upgrade.seen import RouteSeen, RouteStanding, Seen
+from segue.upgrade.table import LIVE
+from segue.upgrade.wanted import wanted_route
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One look at an upgrade. `revision` is the route in force, `None` where there is none."""
+
+    seen: Seen
+    revision: RouteRevision | None = None
+    live: LiveSeen | None = None
+
+    def as_json(self) -> dict[str, Json]:
+        """What a decision was made on; only what was looked at."""
+        seen = self.seen
+        body: dict[str, Json] = {"at": seen.at}
+        if self.revision is not None:
+            body["route"] = self.revision.revision
+        if seen.suite is not None:
+            suite = seen.suite
+            body["suite"] = {"outcome": suite.outcome, "verdict": suite.verdict, "reasons": list(suite.reasons)}
+        if self.live is not None:
+            body["served_s"] = seen.served_s
+            body["quiet_s"] = seen.quiet_s
+            body["figures"] = dict(self.live.figures)
+            body["disagreements"] = list(seen.disagreements)
+            if seen.judgement is not None:
+                body["judgement"] = judgement_as_json(seen.judgement)
+        if seen.missing is not None:
+            body["missing"] = list(seen.missing)
+        for name in ("over_budget", "incidents", "staging_faults"):
+            if found := getattr(seen, name):
+                body[name] = list(found)
+        return body
+
+
+def observe(world: World, upgrade: Upgrade, now: float) -> Observed:
+    """Everything the stage's decision needs. `StoreError` where the store does not answer."""
+    state = upgrade.state
+    revision = route_in_force(world, upgrade)
+    if state.stage == "decide":
+        return Observed(Seen(at=now, missing=world.grounds.missing(upgrade)), revision)
+    if state.stage == "eval":
+        return Observed(Seen(at=now, suite=world.suites.seen(upgrade)), revision)
+    if state.stage == "staging":
+        passed, faults = world.staging.seen(upgrade)
+        return Observed(Seen(at=now, staging_passed=passed, staging_faults=faults), revision)
+    if state.stage not in LIVE:
+        return Observed(Seen(at=now), revision)
+    live = world.live.look(upgrade, now)
+    seen = Seen(
+        at=now,
+        route=_route_seen(world, upgrade, revision),
+        judgement=live.judgement,
+        missing=live.missing,
+        served_s=live.covered_s if state.stage == "shadow" else counted_s(upgrade, now),
+        quiet_s=live.quiet_s,
+        incidents=live.incidents,
+        over_budget=live.over_budget,
+        disagreements=live.disagreements,
+        incumbent_answers=world.incumbent.answers(upgrade, now),
+    )
+    return Observed(seen, revision, live)
+
+
+def again(world: World, upgrade: Upgrade, found: Observed) -> Observed:
+    """The same look with the route as it is by now: gateways confirm within moments, evidence does not grow in them."""
+    revision = route_in_force(world, upgrade)
+    return Observed(replace(found.seen, route=_route_seen(world, upgrade, revision)), revision, found.live)
+
+
+def counted_s(upgrade: Upgrade, now: float) -> float:
+    """How long the stage's or step's clock has run: its periods, whose end may be now."""
+    return sum(max(0.0, (now if one.end is None else one.end) - one.begin) for one in upgrade.state.periods)
+
+
+def route_in_force(world: World, upgrade: Upgrade) -> RouteRevision | None:
+    """`None` where the workflow has no route yet."""
+    try:
+        return world.store.find_route(upgrade.opening.workflow, upgrade.opening.environment)
+    except NotFoundError:
+        return None
+
+
+def _route_seen(world: World, upgrade: Upgrade, revision: RouteRevision | None) -> RouteSeen:
+    """The route in force beside the one asked for. One that stands as a rollback would leave it *is* one, whoever made it."""
+    if revision is None:
+        return RouteSeen("changed", 0, "somebody", "there is no route in force")
+    said: Any = {"revision": revision.revision, "by": revision.author, "reason": revision.reason}
+    route, asked = revision.route, wanted_route(upgrade.state, upgrade.plan, revision.route)
+    standing: RouteStanding
+    if route == asked:
+        standing = "as asked" if world.gateways.serve(revision) else "unconfirmed"
+    elif route.candidate is None and route.incumbent == upgrade.opening.incumbent:
+        standing = "rolled back"
+    else:
+        standing = "changed"
+    return RouteSeen(standing, **said)

@@ -1,0 +1,30 @@
+"""Everything a controller touches, in one value: the store, the clock and the ports. The rehearsal makes another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from segue.controller.ports import Clock, Gateways, Grounds, Incumbent, LiveEvidence, Notices, Staging, Suites
+from segue.store.base import Store
+from segue.upgrade.log import Upgrade, UpgradeEntry
+
+
+def _no_incident(upgrade: Upgrade, entry: UpgradeEntry) -> None:  # noqa: ARG001  the signature is the port's
+    """For worlds in which nobody reads incidents."""
+
+
+@dataclass(frozen=True)
+class World:
+    """What the controller is given. `incident` opens the incident of an entry, once."""
+
+    store: Store
+    clock: Clock
+    live: LiveEvidence
+    grounds: Grounds
+    suites: Suites
+    staging: Staging
+    gateways: Gateways
+    incumbent: Incumbent
+    notices: Notices
+    incident: Callable[[Upgrade, UpgradeEntry], None] = _no_incident

@@ -1,0 +1,58 @@
+"""The exchange log of a rehearsal: the gateway's own spool, shipped to Parquet by its own shipper, on virtual time.
+
+Controller and judgement read it as they read a gateway's. Only the names of its parts come from the seed, so that the same seed
+writes the same log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from segue.errors import StoreError
+from segue.exchanges import Outcome, ServedExchange, Spool, SpoolSettings
+from segue.exchanges.query import ExchangeLog
+from segue.exchanges.shipper import Shipper, ShipSettings
+
+MIB = 1 << 20
+TIDY_EVERY = 24
+"""Shipments; then small files are merged."""
+
+
+class RehearsalLog:
+    """Append, then ship. Close it when done."""
+
+    def __init__(self, spool: Path, archive: Path, *, clock_ns: Callable[[], int], run: str) -> None:
+        settings = SpoolSettings(folder=spool, worker="rehearsal", run=run, segment_bytes=8 * MIB, ahead_bytes=0)
+        # Nothing here is so slow that the disk has to be waited for: what a crash would lose is a rehearsal.
+        self._spool = Spool(settings, monotonic=lambda: 0)
+        self._shipper = Shipper(spool, archive, clock=clock_ns, settings=ShipSettings(grace_ns=0))
+        self.reader = ExchangeLog(spool, archive)
+        self._shipments = 0
+        self.n_kept = 0
+
+    def append(self, record: ServedExchange | Outcome, request: bytes = b"", response: bytes = b"") -> None:
+        """Keep one record. `StoreError` where the disk takes no more: a rehearsal without its log shows nothing."""
+        if self._spool.append(record, request, response) is None:
+            fault = self._spool.state.fault or "it takes no more"
+            raise StoreError(f"The rehearsal's log could not be written: {fault}.", fix="Make room, or name another --keep.")
+        self.n_kept += 1
+
+    def ship(self) -> None:
+        """All that was appended, to the archive."""
+        self._spool.tend()
+        while self._shipper.step().has_more:
+            pass
+        self._shipments += 1
+        if self._shipments % TIDY_EVERY == 0:
+            self._shipper.tidy()
+
+    def close(self) -> None:
+        """Finish the segments, ship the rest, let go."""
+        self._spool.close()
+        try:
+            while self._shipper.step().has_more:
+                pass
+            self._shipper.tidy()
+        finally:
+            self._shipper.close()

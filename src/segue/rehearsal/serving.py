@@ -1,0 +1,284 @@
+"""One stretch of traffic: each request is assigned by the gateway's routing, answered, scored, and written to the exchange log.
+
+What a record says is what a gateway would have said (`gateway/serving`, `gateway/shadow`, `gateway/enriching`): which bundle the
+route chose, which answered in the end, what it took, the scores. Beside it is counted what only a rehearsal can know: what the
+incumbent would have answered those who met the candidate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from segue.exchanges.record import BodyNote, ServedExchange, keep_body
+from segue.model import Case
+from segue.model.route import Route, RouteRevision
+from segue.rehearsal.answers import Answer, Answers
+from segue.rehearsal.arrivals import Arrivals
+from segue.rehearsal.crowd import Asker, Crowd
+from segue.rehearsal.troubles import FORMS, ArmName, Trouble
+from segue.routing import Asked, Assigned, RoutingTable
+
+Append = Callable[[ServedExchange], None]
+OUTAGE = "provider_error"
+_RETRY_NS = 500_000_000
+"""What a provider that does not answer costs a request before the next bundle is asked."""
+
+
+@dataclass
+class Tally:
+    """What became of the requests of a stretch. `worse`: exposed requests that the incumbent would have answered right and the
+    candidate did not; `better` the other way round. `right` by arm: how many of so many answers were right.
+    """
+
+    n: int = 0
+    exposed: int = 0
+    units: set[str] = field(default_factory=set)
+    shadowed: int = 0
+    failed: int = 0
+    fell_back: int = 0
+    worse: int = 0
+    better: int = 0
+    right: dict[str, tuple[float, int]] = field(default_factory=dict)
+    cost_microusd: float = 0.0
+
+    def add_right(self, arm: str, value: float | None) -> None:
+        if value is not None:
+            total, n = self.right.get(arm, (0.0, 0))
+            self.right[arm] = (total + value, n + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """Troubles as they are at the moment, for one arm, each with the share of its slice's requests that it befalls."""
+
+    forms: tuple[tuple[Trouble, float], ...] = ()
+    factors: tuple[Trouble, ...] = ()
+    outages: tuple[Trouble, ...] = ()
+
+
+class Counter:
+    """Serves requests. `answers` by digest of a bundle; `primary` is the metric that says which answers are right."""
+
+    def __init__(
+        self,
+        workflow: str,
+        cases: Sequence[Case],
+        answers: Mapping[str, Answers],
+        arms: Mapping[str, ArmName],
+        *,
+        arrivals: Arrivals,
+        crowd: Crowd,
+        primary: str,
+        append: Append,
+        seed: int,
+        keeps_bodies: bool = False,
+    ) -> None:
+        self._workflow, self._cases, self._answers, self._arms = workflow, cases, answers, arms
+        self._arrivals, self._crowd, self._append = arrivals, crowd, append
+        self._primary, self._keep = primary, keeps_bodies
+        better = next((one.better.get(primary, "higher") for one in answers.values()), "higher")
+        self._lower = better == "lower"
+        self._rng = np.random.default_rng([seed, 3])
+        self._requests = [keep_body("\n".join(turn.text for turn in case.messages).encode(), "digest")[0] for case in cases]
+        self._tables: dict[tuple[int, float], RoutingTable] = {}
+        self._n = 0
+
+    def serve(self, begin: float, end: float, revision: RouteRevision, active: Mapping[ArmName, Active], extra: float) -> Tally:
+        """One stretch under one route. `extra` times its shares is what the candidate really gets."""
+        moments = self._arrivals.between(begin, end)
+        askers = self._crowd.draw(len(moments))
+        luck = self._rng.random((len(moments), 4)).tolist()
+        assign = self._table(revision, extra).assign
+        tally = Tally(n=len(moments))
+        digest, shadow = revision.route.incumbent, revision.route.candidate
+        for at_ns, asker, (which, *chances) in zip(moments, askers, luck, strict=True):
+            self._n += 1
+            name = f"{at_ns // 1_000_000:012x}{self._n:08x}"
+            assigned = assign(Asked(asker.unit or name, asker.attributes))
+            record = self._record(name, at_ns, asker, assigned, revision, which, chances, active, tally)
+            self._append(record)
+            if assigned.is_shadowed and shadow is not None:
+                self._append(self._shadow(record, name, shadow, asker, which, chances, active))
+                tally.shadowed += 1
+            if assigned.arm == "candidate":
+                self._compare(record, name, digest, asker, which, tally)
+        return tally
+
+    def _table(self, revision: RouteRevision, extra: float) -> RoutingTable:
+        key = (revision.revision, extra)
+        if key not in self._tables:
+            route = revision.route if extra == 1.0 else _with_more(revision.route, extra)
+            self._tables = {key: RoutingTable(route)}
+        return self._tables[key]
+
+    def _record(
+        self,
+        name: str,
+        at_ns: int,
+        asker: Asker,
+        assigned: Assigned,
+        revision: RouteRevision,
+        which: float,
+        chances: list[float],
+        active: Mapping[ArmName, Active],
+        tally: Tally,
+    ) -> ServedExchange:
+        """What the gateway's log would say of this request."""
+        route = revision.route
+        chosen, waited = assigned.bundle, 0
+        why: str | None = None
+        answer: Answer | None = None
+        answered_by: str | None = None
+        for digest in dict.fromkeys((chosen, route.incumbent, route.fallback or route.incumbent)):
+            if digest not in self._answers:
+                continue
+            answer, factor, price = self._answer(digest, asker, which, chances, active)
+            if answer.failure is None:
+                answered_by = digest
+                break
+            why = why or answer.failure
+            waited += answer.latency_ns or _RETRY_NS
+        assert answer is not None, "the incumbent has answers"
+        fell = answered_by is not None and answered_by != chosen
+        is_answered = answered_by is not None
+        tally.failed += not is_answered
+        tally.fell_back += fell
+        cost = None if answer.cost_microusd is None else answer.cost_microusd * price
+        tally.cost_microusd += cost or 0.0
+        tally.add_right(assigned.arm, answer.scores.get(self._primary))
+        return ServedExchange(
+            id=name,
+            at_ns=at_ns,
+            workflow=self._workflow,
+            environment=route.environment,
+            route_revision=revision.revision,
+            arm=assigned.arm,
+            bundle=chosen,
+            answered_by=answered_by,
+            unit=asker.unit,
+            segment=assigned.segment,
+            attributes=asker.attributes,
+            status=200 if is_answered else 502,
+            latency_ns=_times(answer.latency_ns, factor, waited) if is_answered else waited,
+            ttft_ns=_times(answer.ttft_ns, factor, waited) if is_answered else None,
+            input_tokens=answer.input_tokens,
+            output_tokens=answer.output_tokens,
+            reasoning_tokens=answer.reasoning_tokens,
+            cost_microusd=cost,
+            finish_reason=answer.finish_reason,
+            failure=None if is_answered else why,
+            fallback_from=chosen if fell else None,
+            fallback_reason=why if fell else None,
+            pair=name if assigned.is_shadowed else None,
+            scores=answer.scores,
+            request=self._requests[asker.case],
+            response=answer.note if is_answered else BodyNote(),
+        )
+
+    def _shadow(
+        self,
+        served: ServedExchange,
+        name: str,
+        digest: str,
+        asker: Asker,
+        which: float,
+        chances: list[float],
+        active: Mapping[ArmName, Active],
+    ) -> ServedExchange:
+        """The same request as the candidate answers it, seen by nobody."""
+        answer, factor, price = self._answer(digest, asker, which, chances, active)
+        is_answered = answer.failure is None
+        return ServedExchange(
+            id=f"{name}s",
+            at_ns=served.at_ns,
+            workflow=self._workflow,
+            environment=served.environment,
+            route_revision=served.route_revision,
+            arm="shadow",
+            bundle=digest,
+            answered_by=digest,
+            unit=asker.unit,
+            segment=served.segment,
+            attributes=asker.attributes,
+            status=200 if is_answered else 502,
+            latency_ns=_times(answer.latency_ns, factor, 0) if is_answered else _RETRY_NS,
+            ttft_ns=_times(answer.ttft_ns, factor, 0) if is_answered else None,
+            input_tokens=answer.input_tokens,
+            output_tokens=answer.output_tokens,
+            reasoning_tokens=answer.reasoning_tokens,
+            cost_microusd=None if answer.cost_microusd is None else answer.cost_microusd * price,
+            finish_reason=answer.finish_reason,
+            failure=answer.failure,
+            pair=name,
+            scores=answer.scores,
+            request=served.request,
+            response=answer.note if is_answered else BodyNote(),
+        )
+
+    def _answer(
+        self, digest: str, asker: Asker, which: float, chances: list[float], active: Mapping[ArmName, Active]
+    ) -> tuple[Answer, float, float]:
+        """The answer of one bundle, and by what its time and its price are multiplied now."""
+        answers = self._answers[digest]
+        row = answers.table[asker.case]
+        draw = int(which * len(row))
+        now = active.get(self._arms[digest])
+        if now is None:
+            return row[draw], 1.0, 1.0
+        if any(one.meets(asker.attributes) for one in now.outages):
+            return _OUT, 1.0, 1.0
+        factor = price = 1.0
+        for one in now.factors:
+            if one.meets(asker.attributes) and chances[0] < one.part:
+                factor *= one.factor if one.kind == "slow" else 1.0
+                price *= one.factor if one.kind == "cost" else 1.0
+        befallen = tuple(
+            one
+            for place, (one, share) in enumerate(now.forms)
+            if one.meets(asker.attributes) and (chances[1] + place * _GOLDEN) % 1.0 < share
+        )
+        return (answers.changed(asker.case, draw, befallen) if befallen else row[draw]), factor, price
+
+    def _compare(self, record: ServedExchange, name: str, incumbent: str, asker: Asker, which: float, tally: Tally) -> None:
+        """What those who met the candidate would have got without it."""
+        tally.exposed += 1
+        tally.units.add(asker.unit or name)
+        row = self._answers[incumbent].table[asker.case]
+        old, new = row[int(which * len(row))].scores.get(self._primary), record.scores.get(self._primary)
+        if old is None or new is None:
+            return
+        change = (old - new) if self._lower else (new - old)
+        tally.worse += change < 0
+        tally.better += change > 0
+
+
+_GOLDEN = 0.6180339887498949
+"""Several troubles fall on requests independently enough: their draws are shifted against each other (Kronecker)."""
+_OUT = Answer({}, _RETRY_NS, None, None, None, None, None, None, OUTAGE, BodyNote(), b"", None)  # type: ignore[arg-type]
+
+
+def _times(ns: int | None, factor: float, waited: int) -> int | None:
+    return None if ns is None else int(ns * factor) + waited
+
+
+def _with_more(route: Route, extra: float) -> Route:
+    """The route as a gateway that assigns wrongly would serve it."""
+    segments = tuple(one.model_copy(update={"share": min(1.0, one.share * extra)}) for one in route.segments)
+    return route.model_copy(update={"share": min(1.0, route.share * extra), "segments": segments})
+
+
+def sort_troubles(troubles: Sequence[Trouble], shares: Mapping[tuple[str, ArmName], float]) -> dict[ArmName, Active]:
+    """By arm, and by what they do. `shares`: in which part of the requests a change of outputs befalls an arm, by its text."""
+    found: dict[ArmName, Active] = {}
+    arms: tuple[ArmName, ...] = ("incumbent", "candidate")
+    for arm in arms:
+        own = [one for one in troubles if arm in one.arms]
+        forms = tuple((one, shares[one.text, arm]) for one in own if one.kind == "metric" or one.kind in FORMS)
+        factors = tuple(one for one in own if one.kind in ("slow", "cost"))
+        outages = tuple(one for one in own if one.kind == "outage")
+        if forms or factors or outages:
+            found[arm] = Active(forms, factors, outages)
+    return found
