@@ -125,7 +125,9 @@ def test_going_back_is_possible_at_any_moment(seed: int) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("call", ["take_lease", "list_upgrades", "add_upgrade_entry", "flip_route", "add_fact", "start", "send"])
+@pytest.mark.parametrize(
+    "call", ["take_lease", "list_upgrades", "add_upgrade_entry", "flip_route", "add_fact", "start", "send"]
+)
 def test_killed_at_each_kind_of_call(call: str, when: str) -> None:
     """Once at every occurrence of it, before it took effect or after: the upgrade completes, each decision taken once."""
     plain = _finished(lambda _when, _name: None)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from segue.exchanges.record import BodyNote, Logged, ServedExchange
 from segue.gateway.enriching import Enricher
-from segue.model import Bundle, Contract
+from segue.gateway.live_scorers import is_live
+from segue.model import Bundle, Contract, ScorerSpec, SliceSpec
 from segue.providers.pricing import ModelPrice, PriceBook
 from segue.standin.settings import StandInSettings
 from tests.gateway.test_serving import HELLO, messages, stream
@@ -99,3 +100,55 @@ def test_no_bytes_break_it(body: bytes, dialect: str) -> None:
     """An answer that cannot be read is a failure of the provider's, and stops no shipping."""
     found = enriched(Logged(msgspec.structs.replace(SERVED, dialect_out=dialect), b"", body))
     assert found.failure == "bad_reply" or found.scores or found.failure
+
+
+def specs(*given: dict[str, Any]) -> tuple[ScorerSpec, ...]:
+    """Scorers as a workflow declares them."""
+    return tuple(ScorerSpec.model_validate(one) for one in given)
+
+
+def test_the_workflows_own_scorers_judge_live_answers_under_their_own_names() -> None:
+    """Those that need no reference; one for a slice is asked on that slice alone."""
+    declared = specs(
+        {"name": "usable", "type": "contract"},
+        {"name": "signed", "type": "regex", "pattern": "Yours", "when": {"task": "letter"}},
+        {"name": "right", "type": "exact"},
+    )
+    bundle = a_bundle("old").model_copy(update={"contract": CONTRACT})
+    enrich = Enricher({bundle.digest: bundle}.get, {"old": "x"}, PRICES, {bundle.workflow: declared})
+    served = msgspec.structs.replace(SERVED, bundle=bundle.digest)
+    mail = enrich(Logged(served, b"", answer('{"topic": 1}'))).exchange.scores
+    letter = enrich(Logged(msgspec.structs.replace(served, slices={"task": "letter"}), b"", answer("no JSON"))).exchange.scores
+    assert (mail["usable"], letter["usable"]) == (1.0, 0.0)
+    assert "signed" not in mail
+    assert letter["signed"] == 0.0
+    assert not {"right"} & (mail.keys() | letter.keys())
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"name": "a", "type": "exact"},
+        {"name": "a", "type": "judge", "rubric": "?"},
+        {"name": "a", "type": "command", "command": ["x"]},
+        {"name": "a", "type": "callable", "function": "m:f"},
+        {"name": "a", "type": "length", "when": {"case_kind": "edge"}},
+        {"name": "a", "type": "contains"},
+    ],
+    ids=lambda spec: spec["type"],
+)
+def test_a_scorer_that_needs_more_than_the_answer_is_left_to_the_suite(spec: dict[str, Any]) -> None:
+    """A reference, a model, a program, a case."""
+    assert not is_live(*specs(spec))
+
+
+def test_attributes_named_like_slices_say_which_slice_it_is_of() -> None:
+    """Declared ones and the task, kept or not kept bodies alike; a value nobody declared is in no slice."""
+    slices = {SERVED.workflow: {"lang": SliceSpec(values=("de", "fr")), "tier": SliceSpec()}}
+    enrich = Enricher(lambda _: None, {}, PRICES, {}, slices)
+    said = {"lang": "de", "tier": "gold", "task": "refund", "staff": "yes"}
+    for served in (SERVED, msgspec.structs.replace(SERVED, response=BodyNote("none", 1))):
+        found = enrich(Logged(msgspec.structs.replace(served, attributes=said), b"", answer("x"))).exchange
+        assert found.slices == {"lang": "de", "tier": "gold", "task": "refund"}
+        other = enrich(Logged(msgspec.structs.replace(served, attributes={"lang": "xx"}), b"", answer("x"))).exchange
+        assert other.slices == {}

@@ -158,6 +158,22 @@ async def test_a_script_answers_with_the_cases_references() -> None:
     assert (unknown[0], stranger[0]) == (404, 400)
 
 
+async def test_a_simulated_model_changes_while_its_file_is_there(tmp_path: Path) -> None:
+    """As declared, from one call to the next; without a folder to look in, it stays as it is."""
+    changed = {"while_file": "trouble", "accuracy": 0.0}
+    models = {"sim": {"changed": changed, "wrong_answers": ["Lyon"]}}
+    config = ScriptedConfig.model_validate({"type": "scripted", "models": models})
+    cases = [Case(case_id="c1", messages=(Message(role="user", content="Capital of France?"),), reference="Paris")]
+    asked = {"model": "sim", "messages": [{"role": "user", "content": "Capital of France?"}]}
+    said = []
+    async with StandIn(script=Script(config, cases, tmp_path)) as base_url, StandIn(script=Script(config, cases)) as other:
+        for trouble in (False, True, False):
+            (tmp_path / "trouble").touch() if trouble else (tmp_path / "trouble").unlink(missing_ok=True)
+            for url in (base_url, other):
+                said.append((await chat(url, asked))[1]["choices"][0]["message"]["content"])
+    assert said == ["Paris", "Paris", "Lyon", "Paris", "Paris", "Paris"]
+
+
 def test_the_command_says_where_it_listens_and_ends_when_told(tmp_path: Path) -> None:
     """As benchmarks start it."""
 

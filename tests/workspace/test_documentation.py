@@ -31,6 +31,7 @@ from segue.model import (
     ToolSpec,
     Workflow,
 )
+from segue.model.controlling import ControllerKey, ControllerSettings
 from segue.model.serving import GatewayKey, GatewaySettings, Serving
 from segue.providers.config import AnthropicConfig, OpenAIConfig
 from segue.providers.pacing import RetryPolicy
@@ -46,6 +47,8 @@ TABLES: list[tuple[str, str, tuple[type[BaseModel], ...]]] = [
     ("workspace.md", "segue.yaml", (WorkspaceConfig,)),
     ("workspace.md", "The gateway", (GatewaySettings,)),
     ("workspace.md", "A gateway key", (GatewayKey,)),
+    ("workspace.md", "The controller", (ControllerSettings,)),
+    ("workspace.md", "A controller key", (ControllerKey,)),
     ("workspace.md", "A provider over HTTP", (OpenAIConfig, AnthropicConfig)),
     ("workspace.md", "A recorded provider", (RecordedConfig,)),
     ("workspace.md", "A scripted provider", (ScriptedConfig,)),

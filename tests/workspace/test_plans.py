@@ -10,7 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from segue.errors import InputError, NotFoundError
-from segue.model.plan import Budgets, NoticeSpec, Plan, PlanGate, PlanStep, PlanWeights, ShadowSpec, StagingSpec, StepLimits
+from segue.model.plan import PlanBudgets, NoticeSpec, Plan, PlanGate, PlanStep, PlanWeights, ShadowSpec, StagingSpec, StepLimits
+from segue.model.plan_gate import OUTCOMES, SERVED
 from segue.model.plan_people import ApprovalRule
 from segue.model.plan_segment import PlanSegment
 from segue.workspace.plan_file import find_plan
@@ -186,7 +187,7 @@ def test_a_missing_trace_is_compared_with_the_traces_beside_it(
         ("Shadow", ShadowSpec),
         ("Staging", StagingSpec),
         ("Approvals", ApprovalRule),
-        ("Budgets", Budgets),
+        ("PlanBudgets", PlanBudgets),
         ("Notices", NoticeSpec),
         ("Weights", PlanWeights),
     ],
@@ -198,6 +199,17 @@ def test_every_key_is_documented_with_its_default(heading: str, model: type[Base
     assert set(documented) == set(model.model_fields)
     for name, shown in documented.items():
         assert shown in FILLED_IN or shown == default_of(model, name), name
+
+
+def test_the_usual_limits_on_the_page_are_those_of_the_code() -> None:
+    """For every metric that is known by name, with the kind it is of."""
+    text = (DOCS / "plan.md").read_text(encoding="utf-8").split("### Usual limits", 1)[1].split("\n## ", 1)[0]
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.*?) \| (.*?) \|", text, re.MULTILINE)
+    gates = [
+        *(PlanGate(metric=one, source="served") for one in SERVED),
+        *(PlanGate(metric=one, source="outcome") for one in OUTCOMES),
+    ]
+    assert rows == [(gate.metric, gate.source, gate.hold.words, gate.rollback.words) for gate in gates]
 
 
 def test_the_plan_on_the_page_is_a_plan(team: Team) -> None:

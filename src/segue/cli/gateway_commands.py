@@ -218,7 +218,8 @@ def _simulated(workspace: Workspace) -> Iterator[Mapping[str, dict[str, Any]]]:
             for number, (name, entry) in enumerate(entries.items()):
                 script = Path(scratch) / f"{number}.json"
                 script.write_text(json.dumps(entry), encoding="utf-8")
-                command = [sys.executable, "-m", "segue.standin", "--script", str(script), "--suite", str(suite)]
+                given = ("--script", str(script), "--suite", str(suite), "--root", str(workspace.root))
+                command = [sys.executable, "-m", "segue.standin", *given]
                 process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
                 processes.append(process)
                 assert process.stdout is not None, "asked for"

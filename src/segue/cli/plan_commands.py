@@ -150,6 +150,33 @@ def simulate(
         raise SystemExit(130)
 
 
+@plan_command.command("check")
+@click.argument("plan", type=NAME)
+@click.option(
+    "--candidate",
+    metavar="BUNDLE",
+    help="The bundle that is to be released. Default: that of the newest verdict, else the one labelled candidate.",
+)
+@click.option("--environment", default="production", show_default=True, help="Where it is to be released.")
+@json_option
+def check(plan: str, candidate: str | None, environment: str, as_json: bool) -> None:
+    """Look for the eight ways in which upgrades go wrong: each one that PLAN invites is refused or warned of.
+
+    PLAN is WORKFLOW/PLAN, or the plan's name where one workflow alone has it. Exit code 12 if one is refused, 10 if one is
+    warned of.
+    """
+    from segue.cli.plan_checking import check_named, print_ways
+    from segue.cli.screen import console, print_json
+
+    found = check_named(plan, candidate, environment)
+    if as_json:
+        print_json(found.as_json())
+    else:
+        print_ways(console(), found)
+    if found.exit_code:
+        raise SystemExit(found.exit_code)
+
+
 def _traffic(per_day: float, trace: Path | None) -> Traffic:
     from segue.errors import InputError
     from segue.simulation import Traffic

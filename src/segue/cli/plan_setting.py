@@ -13,8 +13,9 @@ from segue.simulation import Facts, Setting, fill_plan, find_gaps, settle, watch
 if TYPE_CHECKING:
     from segue.cli.desk import Desk
     from segue.gates.report import Report
-    from segue.model import Workflow
+    from segue.model import Metric, Workflow
     from segue.model.plan import Plan
+    from segue.workspace.document import Document
 
 
 def load_setting(ref: str) -> tuple[Setting, tuple[str, ...]]:
@@ -36,8 +37,8 @@ def settled_plan(desk: Desk, workflow_name: str, name: str) -> tuple[Plan, tuple
     return fill_plan(plan, facts), tuple(sorted(facts.critical)), remarks
 
 
-def _read(desk: Desk, workflow_name: str, name: str) -> tuple[Plan, Facts, tuple[str, ...]]:
-    """A plan without faults and gaps, what workflow and last verdict add to it, and remarks on that."""
+def checked_plan(desk: Desk, workflow_name: str, name: str) -> tuple[Plan, Document, Workflow, dict[str, Metric]]:
+    """A plan that fits its workflow, what it was read from, the workflow, and its metrics. `InputError` with all faults."""
     from segue.workspace.known_parts import metrics_of
     from segue.workspace.plan_check import check_plan
     from segue.workspace.plan_file import read_plan
@@ -53,6 +54,12 @@ def _read(desk: Desk, workflow_name: str, name: str) -> tuple[Plan, Facts, tuple
     faults = [one for one in check_plan(plan, document, workflow, metrics) if one.severity == "error"]
     if faults:
         raise InputError.from_faults(faults, subject=file)
+    return plan, document, workflow, metrics
+
+
+def _read(desk: Desk, workflow_name: str, name: str) -> tuple[Plan, Facts, tuple[str, ...]]:
+    """A plan without faults and gaps, what workflow and last verdict add to it, and remarks on that."""
+    plan, document, workflow, metrics = checked_plan(desk, workflow_name, name)
     facts = Facts(
         better={name: metric.better for name, metric in metrics.items()},
         slices=tuple(f"{key}={value}" for key, spec in workflow.slices.items() for value in spec.values),
@@ -61,7 +68,7 @@ def _read(desk: Desk, workflow_name: str, name: str) -> tuple[Plan, Facts, tuple
     facts, remarks = _with_verdict(desk, workflow, plan, facts)
     gaps = [document.fault(gap.path, gap.what, gap.fix) for gap in find_gaps(plan, facts)]
     if gaps:
-        raise InputError.from_faults(gaps, subject=file)
+        raise InputError.from_faults(gaps, subject=f"workflows/{workflow_name}/plans/{name}.yaml")
     return plan, facts, remarks
 
 

@@ -27,6 +27,14 @@ _FORWARD: frozenset[Action] = frozenset(("advance", "approve", "resume", "replac
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """A request that may be sent again: what it is known by, and the digest of what it asks for."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """What somebody wants done."""
 
@@ -36,6 +44,7 @@ class Asked:
     at: float
     candidate: str | None = None
     key: str = ""
+    request: Request | None = None
 
 
 def act_on(
@@ -49,16 +58,22 @@ def act_on(
     environment: str = PRODUCTION,
     candidate: str | None = None,
     key: str = "",
+    request: Request | None = None,
 ) -> UpgradeEntry:
-    """Do it, and write it down; `key` names the API key it came with. `InputError` where it is not possible there, or not
-    theirs; `ConflictError` where the upgrade moved on meanwhile; `NotFoundError` where there is none.
+    """Do it, and write it down; `key` names the API key it came with, and a `request` counts once.
+
+    `InputError` where it is not possible there, or not theirs; `ConflictError` where the upgrade moved on meanwhile;
+    `NotFoundError` where there is none.
     """
     upgrade = read_upgrade(store, workflow, environment)
-    asked = Asked(action, by, reason, at, candidate, key)
+    asked = Asked(action, by, reason, at, candidate, key, request)
     try:
         return _append(store, upgrade, asked)
     except ConflictError:
         again = read_upgrade(store, workflow, environment)
+        made = None if request is None else made_before(again, request)
+        if made is not None:
+            return made
         if action in _FORWARD and _place(again) != _place(upgrade):
             raise ConflictError(
                 f"'{workflow}' moved on meanwhile: it was in {where(upgrade.state)}, and is in {where(again.state)} now.",
@@ -70,6 +85,8 @@ def act_on(
 def _append(store: Store, upgrade: Upgrade, asked: Asked) -> UpgradeEntry:
     opening = upgrade.opening
     by, at = asked.by, asked.at
+    if asked.request is not None and (made := made_before(upgrade, asked.request)) is not None:
+        return made
     decision = act(upgrade.state, asked.action, upgrade.plan, by=by, reason=asked.reason, at=at, candidate=asked.candidate)
     entry = UpgradeEntry(
         upgrade=opening.upgrade,
@@ -79,7 +96,7 @@ def _append(store: Store, upgrade: Upgrade, asked: Asked) -> UpgradeEntry:
         at=at,
         because=decision.because,
         effects=decision.effects,
-        evidence=_evidence(store, upgrade, asked.key),
+        evidence=_evidence(store, upgrade, asked),
         state=decision.state,
     )
     store.add_upgrade_entry(
@@ -99,9 +116,25 @@ def signed(by: str, key: str) -> str:
     return f"{by} (key {key})" if key else by
 
 
-def _evidence(store: Store, upgrade: Upgrade, key: str) -> dict[str, Json]:
+def made_before(upgrade: Upgrade, request: Request) -> UpgradeEntry | None:
+    """The entry that this very request made already. `ConflictError` where its name was given to another one."""
+    for entry in upgrade.entries:
+        noted = entry.evidence.get("request")
+        if isinstance(noted, dict) and noted.get("name") == request.name:
+            if noted.get("digest") != request.digest:
+                raise ConflictError(
+                    f"This Idempotency-Key belongs to another request, which made entry {entry.number}.",
+                    fix="Draw a fresh key for each request, and repeat it only with the same body.",
+                )
+            return entry
+    return None
+
+
+def _evidence(store: Store, upgrade: Upgrade, asked: Asked) -> dict[str, Json]:
     """What stood before whoever acted: the route in force, and the number of the controller's last look."""
-    found: dict[str, Json] = {"key": key} if key else {}
+    found: dict[str, Json] = {"key": asked.key} if asked.key else {}
+    if asked.request is not None:
+        found["request"] = {"name": asked.request.name, "digest": asked.request.digest}
     opening = upgrade.opening
     with suppress(NotFoundError):
         found["route"] = store.find_route(opening.workflow, opening.environment).revision

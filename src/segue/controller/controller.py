@@ -65,9 +65,7 @@ class Controller:
     def tick(self) -> list[Took] | None:
         """Everything that is due now; `None` while another controller acts. `StoreError` where the store does not answer."""
         now = self.world.clock()
-        lease = self.world.store.take_lease(
-            self.lease, self.holder, self.lease_s, now=None if self.keeps_time else now
-        )
+        lease = self.world.store.take_lease(self.lease, self.holder, self.lease_s, now=None if self.keeps_time else now)
         if lease is None:
             self._token = 0
             return None

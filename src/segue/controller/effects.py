@@ -53,9 +53,7 @@ class Effects:
         if "notify" in entry.effects or "ask_approval" in entry.effects:
             self.world.notices.send(upgrade, entry)
         opening = upgrade.opening
-        self.world.store.add_fact(
-            DONE, opening.workflow, opening.upgrade, body, author=AUTHOR, at=iso(now), fence=self.fence
-        )
+        self.world.store.add_fact(DONE, opening.workflow, opening.upgrade, body, author=AUTHOR, at=iso(now), fence=self.fence)
 
     def _flip(self, upgrade: Upgrade, entry: UpgradeEntry, now: float) -> RouteRevision | None:
         """The revision that serves what the upgrade asks for by now; `None` where somebody else's stands instead."""

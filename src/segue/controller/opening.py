@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from segue.controller.actions import signed
 from segue.controller.effects import iso
 from segue.controller.reading import PRODUCTION, find_upgrade
 from segue.errors import ConflictError, Fault, InputError, NotFoundError
@@ -32,24 +33,23 @@ class Proposal:
 
 
 def open_upgrade(
-    store: Store, proposal: Proposal, *, name: str, by: str, reason: str, at: float, obstacles: tuple[str, ...] = ()
+    store: Store,
+    proposal: Proposal,
+    *,
+    name: str,
+    by: str,
+    reason: str,
+    at: float,
+    obstacles: tuple[str, ...] = (),
+    key: str = "",
 ) -> Upgrade:
-    """Begin an upgrade in place of what serves now.
+    """Begin an upgrade in place of what serves now; `key` names the API key it came with.
 
     `ConflictError` where one is under way, or a candidate serves already; `NotFoundError` where nothing serves yet;
     `InputError` where the candidate serves everyone, or for `obstacles`: what an upgrade that was rolled back left to do.
     """
     workflow, environment = proposal.workflow, proposal.environment
-    if proposal.despite and not reason.strip():
-        raise InputError("Going on in spite of a warning needs a reason.", fix="Say why: --reason '…'.")
-    _check_alone(find_upgrade(store, workflow, environment))
-    incumbent = _incumbent(store, workflow, environment)
-    if incumbent == proposal.candidate:
-        raise InputError(
-            f"{proposal.candidate[:10]} serves '{workflow}' in {environment} already.",
-            fix=f"Name another bundle: segue bundle list {workflow}.",
-        )
-    store.find_bundle(workflow, proposal.candidate)
+    incumbent = check_openable(store, proposal, reason=reason)
     if obstacles:
         faults = [Fault(what=one, fix="") for one in obstacles]
         what = f"'{workflow}' was rolled back from this model, and no new attempt is made before that is dealt with."
@@ -68,8 +68,24 @@ def open_upgrade(
         reason=reason.strip(),
         at=at,
     )
-    store.open_upgrade(name, workflow, environment, opening.model_dump(mode="json"), author=by, at=iso(at))
+    store.open_upgrade(name, workflow, environment, opening.model_dump(mode="json"), author=signed(by, key), at=iso(at))
     return Upgrade(opening)
+
+
+def check_openable(store: Store, proposal: Proposal, *, reason: str) -> str:
+    """The incumbent that the candidate would take the place of; raises what `open_upgrade` does, but for its obstacles."""
+    workflow, environment = proposal.workflow, proposal.environment
+    if proposal.despite and not reason.strip():
+        raise InputError("Going on in spite of a warning needs a reason.", fix="Say why: --reason '…'.")
+    _check_alone(find_upgrade(store, workflow, environment))
+    incumbent = _incumbent(store, workflow, environment)
+    if incumbent == proposal.candidate:
+        raise InputError(
+            f"{proposal.candidate[:10]} serves '{workflow}' in {environment} already.",
+            fix=f"Name another bundle: segue bundle list {workflow}.",
+        )
+    store.find_bundle(workflow, proposal.candidate)
+    return incumbent
 
 
 def name_of(workflow: str, at: float, secret: str) -> str:

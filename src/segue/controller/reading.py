@@ -39,6 +39,25 @@ def read_named(store: UpgradeStore, ref: str) -> Upgrade:
     return read_record(store.get_upgrade(ref))
 
 
+def read_ref(store: UpgradeStore, ref: str, environment: str = PRODUCTION) -> Upgrade:
+    """What people mean by a word: a workflow's upgrade in this environment, else the upgrade of that name, wherever it is."""
+    found = find_upgrade(store, ref, environment)
+    if found is not None:
+        return found
+    try:
+        return read_named(store, ref)
+    except NotFoundError:
+        known = {one.workflow for one in store.list_upgrades(environment=environment)}
+        if not known:
+            return read_upgrade(store, ref, environment)
+        raise NotFoundError.naming(
+            f"upgrade in {environment} of",
+            ref,
+            known,
+            fix=f"Open one: segue upgrade {ref} --candidate BUNDLE. All there are: segue upgrade list",
+        ) from None
+
+
 def read_open(store: UpgradeStore, environment: str | None = None) -> list[Upgrade]:
     """Every upgrade that has not ended, newest first."""
     return [read_record(one) for one in store.list_upgrades(environment=environment, only_open=True)]

@@ -1,8 +1,8 @@
 """Rolling back through the store: the route first, then everything that says so. Command line and HTTP API do it here.
 
-Three steps, in the order of what users notice: `take_back` flips the route, whoever calls waits for the gateways, `note_rollback`
-appends the upgrade's entry and opens its incident. Each may be done twice and happens once. No controller is needed; one that
-runs carries out what the entry asks for, and finds it done. Where no store answers: `segue.gateway.orders`.
+Three steps, in the order of what users notice: `take_back` flips the route, whoever calls waits for the gateways,
+`note_rollback` appends the upgrade's entry and opens its incident. Each may be done twice and happens once. No controller is
+needed; one that runs carries out what the entry asks for, and finds it done. Where no store answers: `segue.gateway.orders`.
 """
 
 from __future__ import annotations
@@ -57,15 +57,15 @@ def roll_back(
     return note_rollback(store, done, by=by, reason=reason, at=at)
 
 
-def take_back(
-    store: Store, workflow: str, *, by: str, reason: str, at: float, environment: str = PRODUCTION
-) -> RolledBack:
+def take_back(store: Store, workflow: str, *, by: str, reason: str, at: float, environment: str = PRODUCTION) -> RolledBack:
     """The incumbent for everyone, in force. `InputError` where the plan leaves that to others, `NotFoundError` without a route.
 
     A plan that cannot be read stops nobody: users come first.
     """
     if not by.strip():
-        raise InputError("Who rolls back? It needs a name.", fix="Say who: SEGUE_AUTHOR=… on the command line, `by` in the API.")
+        raise InputError(
+            "Who rolls back? It needs a name.", fix="Say who: SEGUE_AUTHOR=… on the command line, `by` in the API."
+        )
     found, notes = _open_record(store, workflow, environment)
     if found is not None:
         notes = (*notes, *_check_may(found, by))
@@ -94,7 +94,7 @@ def note_rollback(store: Store, done: RolledBack, *, by: str, reason: str, at: f
         if not upgrade.state.is_ended:
             entry = act_on(store, route.workflow, "roll_back", by=by, reason=reason, at=at, environment=route.environment)
             done = replace(done, entry=entry)
-            upgrade = read_record(store.get_upgrade(done.upgrade))
+            upgrade = read_record(store.get_upgrade(upgrade.opening.upgrade))
             if "incident" in entry.effects:
                 done = replace(done, incident=open_incident(store, upgrade, entry, at))
         elif upgrade.entries:

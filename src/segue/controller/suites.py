@@ -101,8 +101,10 @@ class EvalJobs:
             reason = _STOPPED.get(why, why).format(workflow=opening.workflow, candidate=upgrade.state.candidate[:10])
         else:
             said = self.jobs.error_of(name)
-            reason = f"The regression eval broke: {said} Mend it, and resume." if said else (
-                f"The regression eval ended with code {code} and gave no verdict. {self._where(name)}"
+            reason = (
+                f"The regression eval broke: {said} Mend it, and resume."
+                if said
+                else (f"The regression eval ended with code {code} and gave no verdict. {self._where(name)}")
             )
         self._note(upgrade, number, tried, reason=reason, code=code)
 
@@ -110,7 +112,7 @@ class EvalJobs:
         """The fact comes first: a crash between the two leaves a job that counts as died, which is begun again."""
         opening, state = upgrade.opening, upgrade.state
         words = [*self.command, "eval", opening.workflow, "--candidate", state.candidate, "--incumbent", state.incumbent]
-        budget = getattr(upgrade.plan, "eval_usd", None)
+        budget = upgrade.plan.eval_usd
         if budget is not None:
             words += ["--budget", f"{budget:g}usd"]
         body: dict[str, Json] = {"number": number, "attempt": attempt, "standing": "begun"}

@@ -1,21 +1,24 @@
-"""From the store to what the regression eval of an upgrade came to: the newest verdict on exactly these two bundles that counts.
+"""What the regression eval of an upgrade came to, from the store: the newest verdict on exactly these two bundles that counts.
 
-A verdict counts if a whole eval gave it: one that was interrupted, ran out of budget or judged a part decides nothing. Reads the
-store and starts nothing; `suites.py` does.
+A verdict counts if a whole eval gave it: one that was interrupted, ran out of budget or judged a part decides nothing. Reads
+the store and starts nothing; `suites.py` does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from segue.controller.effects import iso
-from segue.gates.report import Report
+from segue.gates.report import Recommendation, Report
 from segue.gates.report_reading import report_from_json
 from segue.gates.verdict import WORST_FIRST, Outcome
 from segue.store.base import Store
 from segue.upgrade.log import Upgrade, UpgradeEntry
 from segue.upgrade.seen import SuiteSeen
+
+_BY_RECOMMENDATION: Mapping[Recommendation, Outcome] = {"undecided": "hold", "not on these grounds": "fail"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def suite_seen(digest: str, report: Report) -> SuiteSeen:
     """
     outcome: Outcome = report.outcome
     if outcome in ("pass", "caution"):
-        outcome = {"undecided": "hold", "not on these grounds": "fail"}.get(report.recommendation, outcome)  # type: ignore[assignment]
+        outcome = _BY_RECOMMENDATION.get(report.recommendation, outcome)
     reasons = sorted(report.reasons, key=lambda one: WORST_FIRST.index(one.outcome))
     told = [f"{one.sentence} {one.next_step}".strip() for one in reasons if one.outcome != "pass"]
     told.append(report.recommendation_why)

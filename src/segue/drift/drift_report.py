@@ -11,8 +11,11 @@ from segue.drift.questions import Dimension
 from segue.model.base import Frozen, Json
 
 Standing = Literal["moved beyond", "moved within", "not moved", "nothing", "unknown"]
-"""Of a dimension. beyond, within: its limit (for the better counts as within). not moved: nothing was shown; `sentence` says how large a move could have hidden.
-nothing: the answers have nothing of the kind. unknown: it could not be looked at, which passes nothing."""
+"""Of a dimension. beyond, within: its limit (a move for the better that nobody has to explain is within).
+
+not moved: nothing was shown; the sentence says how large a move could have hidden. nothing: the answers have nothing of the
+kind. unknown: it could not be looked at, which passes nothing.
+"""
 
 
 class Shown(Frozen):

@@ -20,10 +20,10 @@ from segue.errors import StoreError
 from segue.exchanges.batch import read_row
 from segue.exchanges.frame import EXCHANGE, OUTCOME, VERSION
 from segue.exchanges.ledger import NAME, ArchiveFile, Ledger, Snapshot, Table, is_damaged
-from segue.exchanges.outcome import Told
+from segue.exchanges.outcome import Outcome, Told, decode_outcome
 from segue.exchanges.reading import SegmentReader, open_segments
 from segue.exchanges.rebuilding import has_files, read_archive
-from segue.exchanges.record import Logged
+from segue.exchanges.record import Logged, ServedExchange, decode_exchange
 from segue.exchanges.selection import Selection
 
 if TYPE_CHECKING:
@@ -135,6 +135,18 @@ class Moment:
                     continue
                 try:
                     yield read_row(frame)
+                except (msgspec.ValidationError, msgspec.DecodeError):
+                    continue
+
+    def heads(self, kind: int) -> Iterator[ServedExchange | Outcome]:
+        """The same without bodies and texts, which is quicker."""
+        decode = decode_exchange if kind == EXCHANGE else decode_outcome
+        for reader, begin in self._unshipped():
+            for frame in reader.frames(begin):
+                if frame.kind != kind or frame.version > VERSION:
+                    continue
+                try:
+                    yield decode(frame.head)
                 except (msgspec.ValidationError, msgspec.DecodeError):
                     continue
 

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from segue.errors import StoreError
-from segue.gateway.orders import RollbackOrder
 from segue.model.route import RouteRevision
 from segue.store.gateways import GatewaySeen, GatewayStore
 
@@ -150,14 +149,14 @@ def sync_gateways(
     return _ask_all(folder, question, gone)
 
 
-def order_rollback(folder: Path, order: RollbackOrder, *, timeout_s: float = 12.0) -> list[Confirmed]:
-    """Tell all gateways of its environment on this machine to take everybody back at once, without asking a store.
+def order_rollback(
+    folder: Path, workflow: str, environment: str, *, author: str, reason: str, at: str, timeout_s: float = 12.0
+) -> list[Confirmed]:
+    """Tell all gateways of an environment on this machine to take everybody back at once, without asking a store.
 
     Each does so on the route that it knows. `revision` is that on which it was done; `fault` where it is not in force.
     """
-    workflow, environment = order.key
-    said = {"do": "roll_back", "workflow": workflow, "environment": environment}
-    said |= {"author": order.author, "reason": order.reason, "at": order.at}
+    said = {"do": "roll_back", "workflow": workflow, "environment": environment, "author": author, "reason": reason, "at": at}
     return _ask_all(folder, _Question(said, environment, lambda found: _obeyed(found, workflow), timeout_s), None)
 
 

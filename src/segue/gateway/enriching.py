@@ -6,14 +6,15 @@ offline numbers mean the same. What cannot be read stays unknown. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from segue.drift.fingerprint import quick_traits
 from segue.exchanges.record import Logged, ServedExchange
 from segue.gateway.decoded import decode_answer
-from segue.model import Bundle, Case, Exchange, Reply, ScorerSpec
+from segue.gateway.live_scorers import live_scorers, score_live
+from segue.model import Bundle, Case, Exchange, Reply, ScorerSpec, SliceSpec
 from segue.providers.dialects import DIALECTS
 from segue.providers.pricing import PriceBook
 from segue.scoring.contract import ContractScorer, ContractSettings
@@ -28,18 +29,30 @@ _NO_CASE = Case(case_id="served", messages=())
 class _Known:
     """What is asked of a bundle for each of its exchanges, worked out once."""
 
-    __slots__ = ("contract", "snapshot", "vendor")
+    __slots__ = ("contract", "scorers", "snapshot", "vendor")
 
-    def __init__(self, bundle: Bundle, vendors: Mapping[str, str | None]) -> None:
+    def __init__(self, bundle: Bundle, vendors: Mapping[str, str | None], specs: Sequence[ScorerSpec]) -> None:
         self.vendor = vendors.get(bundle.model.provider)
         self.snapshot = bundle.model.snapshot
         self.contract = contract_of(bundle)
+        self.scorers = live_scorers(specs, bundle)
 
 
 class Enricher:
-    """`find` gives a bundle by digest, `None` where it is not known; `vendors` whose price list holds, by provider."""
+    """`find` gives a bundle by digest, `None` where it is not known; `vendors` whose price list holds, by provider; `scorers`
+    and `slices` what each workflow declares. An attribute that bears the name of a declared slice, or `task`, says which slice
+    an exchange is of; a value that the workflow does not list says nothing.
+    """
 
-    def __init__(self, find: Callable[[str], Bundle | None], vendors: Mapping[str, str | None], prices: PriceBook) -> None:
+    def __init__(
+        self,
+        find: Callable[[str], Bundle | None],
+        vendors: Mapping[str, str | None],
+        prices: PriceBook,
+        scorers: Mapping[str, Sequence[ScorerSpec]] | None = None,
+        slices: Mapping[str, Mapping[str, SliceSpec]] | None = None,
+    ) -> None:
+        self._specs, self._slices = scorers or {}, slices or {}
         self._find = find
         self._vendors = vendors
         self._prices = prices
@@ -47,7 +60,9 @@ class Enricher:
 
     def __call__(self, logged: Logged) -> Logged:
         """The same exchange with what its answer says. One whose body was not kept whole says nothing more."""
-        exchange = logged.exchange
+        exchange = self._sliced(logged.exchange)
+        if exchange is not logged.exchange:
+            logged = Logged(exchange, logged.request, logged.response, logged.kept_share)
         dialect = exchange.dialect_out
         is_readable = exchange.response.kept == "full" and (exchange.status or 999) < 300
         if not is_readable or dialect is None or dialect not in DIALECTS:
@@ -55,6 +70,17 @@ class Enricher:
         decoded = decode_answer(dialect, logged.response)
         enriched = self._enriched(exchange, decoded, self._known(exchange.answered_by or exchange.bundle))
         return Logged(enriched, logged.request, logged.response, logged.kept_share)
+
+    def _sliced(self, exchange: ServedExchange) -> ServedExchange:
+        declared = self._slices.get(exchange.workflow)
+        if not exchange.attributes or declared is None:
+            return exchange
+        found = {
+            name: value
+            for name, value in exchange.attributes.items()
+            if name == "task" or (name in declared and value in (declared[name].values or (value,)))
+        }
+        return msgspec.structs.replace(exchange, slices={**found, **exchange.slices}) if found else exchange
 
     def _enriched(self, exchange: ServedExchange, decoded: Decoded, known: _Known | None) -> ServedExchange:
         usage, reply = decoded.usage, decoded.reply
@@ -67,6 +93,8 @@ class Enricher:
         scores = exchange.scores
         if reply is not None:
             found = score_reply(reply, None if known is None else known.contract)
+            if known is not None and known.scorers:
+                found |= score_live(known.scorers, exchange, reply)
             scores = {**scores, **found} if scores else found
         return msgspec.structs.replace(
             exchange,
@@ -83,7 +111,7 @@ class Enricher:
     def _known(self, digest: str) -> _Known | None:
         known = self._bundles.get(digest)
         if known is None and (bundle := self._find(digest)) is not None:
-            known = self._bundles[digest] = _Known(bundle, self._vendors)
+            known = self._bundles[digest] = _Known(bundle, self._vendors, self._specs.get(bundle.workflow, ()))
         return known
 
 

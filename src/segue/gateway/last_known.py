@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 from segue.errors import InputError, StoreError
 from segue.gateway.orders import RollbackOrder
 from segue.gateway.planes import Sources
-from segue.model import Bundle, Frozen, Json
+from segue.model import Bundle, Frozen, Json, ScorerSpec, SliceSpec
 from segue.model.route import Route, RouteRevision
 from segue.model.serving import GatewayKey, Serving
 from segue.providers.config import parse_provider
@@ -58,6 +58,8 @@ class LastKnown(Frozen):
     bundles: dict[str, Bundle] = Field(default_factory=dict)
     providers: dict[str, dict[str, Json]] = Field(default_factory=dict)
     servings: dict[str, Serving] = Field(default_factory=dict)
+    scorers: dict[str, tuple[ScorerSpec, ...]] = Field(default_factory=dict)
+    slices: dict[str, dict[str, SliceSpec]] = Field(default_factory=dict)
     keys: tuple[GatewayKey, ...] = ()
     prices: dict[str, ModelPrice] = Field(default_factory=dict)
     held: dict[str, Held] = Field(default_factory=dict)

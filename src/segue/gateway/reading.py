@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from segue.errors import NotFoundError, SegueError, TamperError
 from segue.gateway.last_known import Held, LastKnown, known
+from segue.gateway.live_scorers import is_live
 from segue.gateway.orders import RollbackOrder, enact_order, forget_order, list_orders, obeyed_by
-from segue.model import Bundle, Json
+from segue.model import Bundle, Json, ScorerSpec, SliceSpec
 from segue.model.route import Route
 from segue.model.serving import GatewayKey, Serving
+from segue.providers.pricing import ModelPrice
 from segue.store.base import Store
 from segue.store.gateways import GatewaySaid
 from segue.workspace import Workspace, load_workspace
@@ -48,6 +53,8 @@ class WorkspaceReader:
         self._seen: Any = None
         self._workspace: Workspace | None = None
         self._servings: dict[str, Serving] = {}
+        self._scorers: dict[str, tuple[ScorerSpec, ...]] = {}
+        self._slices: dict[str, dict[str, SliceSpec]] = {}
         self._unreadable: dict[str, str] = {}
         self._bundles: dict[str, Bundle] = {}
 
@@ -69,8 +76,10 @@ class WorkspaceReader:
             bundles=bundles,
             providers={**workspace.config.providers, **self._instead},
             servings=self._servings,
+            scorers=self._scorers,
+            slices=self._slices,
             keys=self._all_keys(workspace),
-            prices=workspace.config.prices,
+            prices={**_declared_prices(workspace.config.providers), **workspace.config.prices},
             held=held,
         )
 
@@ -150,16 +159,31 @@ class WorkspaceReader:
         seen = [(path, _stamp(path)) for path in files]
         if self._workspace is None or seen != self._seen:
             workspace = load_workspace(self._root, self._environ)
-            self._servings, self._unreadable = {}, {}
+            self._servings, self._scorers, self._slices, self._unreadable = {}, {}, {}, {}
             here = set(workspace.workflows)
             for name in (one for one in workflows if one in here):
                 try:
-                    self._servings[name] = workspace.load_workflow(name).serving
+                    workflow = workspace.load_workflow(name)
+                    self._servings[name] = workflow.serving
+                    self._slices[name] = dict(workflow.slices)
+                    self._scorers[name] = tuple(one for one in workflow.scorers if is_live(one))
                 except SegueError as error:
                     # How its exchanges are to be kept stands there, so nothing is assumed of it.
                     self._unreadable[name] = _sentences(error)
             self._workspace, self._seen = workspace, seen
         return self._workspace
+
+
+def _declared_prices(entries: Entries) -> dict[str, ModelPrice]:
+    """What simulated models cost, by snapshot: over HTTP nobody could tell."""
+    found: dict[str, ModelPrice] = {}
+    for entry in entries.values():
+        models = entry.get("models") if entry.get("type") == "scripted" else None
+        for snapshot, model in models.items() if isinstance(models, dict) else ():
+            if isinstance(model, dict) and isinstance(model.get("price"), dict):
+                with suppress(ValidationError):
+                    found[str(snapshot)] = ModelPrice.model_validate(model["price"])
+    return found
 
 
 def _sentences(error: SegueError) -> str:

@@ -211,7 +211,7 @@ class Known:
             except SegueError:
                 vendors[name] = None
         prices = PriceBook(found.prices, as_of=datetime.fromtimestamp(self._day * 86_400, UTC).date())
-        self._enricher = Enricher(self._bundles.get, vendors, prices)
+        self._enricher = Enricher(self._bundles.get, vendors, prices, found.scorers, found.slices)
 
 
 def keeping_of(serving: Serving) -> Keeping:

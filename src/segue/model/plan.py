@@ -12,14 +12,14 @@ from pydantic import Field, model_validator
 
 from segue.model.base import Frozen
 from segue.model.plan_gate import Limit, PlanGate, Source, Watch, require_order
-from segue.model.plan_parts import Budgets, NoticeSpec, ShadowSpec, StagingSpec, Usd
+from segue.model.plan_parts import PlanBudgets, NoticeSpec, ShadowSpec, StagingSpec, Usd
 from segue.model.plan_people import ApprovalRule, Person
 from segue.model.plan_segment import PlanSegment
 from segue.model.plan_text import Days, Part
 
 __all__ = [
     "PRESETS",
-    "Budgets",
+    "PlanBudgets",
     "Limit",
     "NoticeSpec",
     "Plan",
@@ -106,7 +106,7 @@ class Plan(Frozen):
     operators: tuple[Person, ...] = ()
     roll_back: tuple[Person, ...] = ()
     staging: StagingSpec = StagingSpec()
-    budgets: Budgets = Budgets()
+    budgets: PlanBudgets = PlanBudgets()
     eval_usd: Usd | None = None
     notify: tuple[NoticeSpec, ...] = ()
 

@@ -35,7 +35,7 @@ class StagingSpec(Frozen):
     environment: str = Field(default="staging", pattern=r"^[a-z][a-z0-9-]*$")
 
 
-class Budgets(Frozen):
+class PlanBudgets(Frozen):
     """What the workflow can bear at all, whatever the incumbent does. Beyond one of them the upgrade holds."""
 
     latency_p99_ms: float | None = Field(default=None, gt=0)

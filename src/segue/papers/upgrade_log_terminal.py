@@ -1,4 +1,4 @@
-"""`segue history` and `segue why` on a terminal: what happened to an upgrade, and one decision with the evidence it rests on."""
+"""`segue history` and `segue why` on a terminal: what happened to an upgrade; one decision with the evidence it rests on."""
 
 from __future__ import annotations
 

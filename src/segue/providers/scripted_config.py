@@ -71,6 +71,22 @@ class Failures(Frozen):
         return self
 
 
+class Changed(Frozen):
+    """What a simulated model does otherwise while a file is there: a provider that changes a model under its users' hands.
+
+    `while_file` is a path below the workspace. Only live traffic through the gateway meets it; what is left out stays as it is.
+    """
+
+    while_file: str = Field(min_length=1)
+    accuracy: SliceShare | None = None
+    fence_share: SliceShare | None = None
+    refuse_share: SliceShare | None = None
+    prose_before_share: SliceShare | None = None
+    truncate_share: SliceShare | None = None
+    latency: Latency | None = None
+    failures: Failures | None = None
+
+
 class ScriptedModel(Frozen):
     """One simulated model.
 
@@ -113,6 +129,14 @@ class ScriptedModel(Frozen):
     likes: str | None = None
     price: ModelPrice | None = None
     failures: Failures = Failures()
+    changed: Changed | None = None
+
+    def as_changed(self) -> ScriptedModel:
+        """As it is while its file is there."""
+        if self.changed is None:
+            return self
+        given = {name: getattr(self.changed, name) for name in type(self.changed).model_fields if name != "while_file"}
+        return self.model_copy(update={name: value for name, value in given.items() if value is not None})
 
     @field_validator("likes")
     @classmethod

@@ -144,7 +144,7 @@ class Answers:
             )
         if abs(movable) < abs(wanted) - 1e-9:
             raise InputError(
-                f"'{trouble.text}': outputs are known that move {trouble.metric}{place} by {movable * 100:+.3g} points at most.",
+                f"'{trouble.text}': known outputs move {trouble.metric}{place} by {movable * 100:+.3g} points at most.",
                 fix="Write a smaller change, or declare wrong answers for the cases (docs/rehearsal.md).",
             )
         return wanted / movable if movable else 0.0

@@ -15,8 +15,10 @@ from segue.exchanges.query import ExchangeLog
 from segue.exchanges.shipper import Shipper, ShipSettings
 
 MIB = 1 << 20
-TIDY_EVERY = 24
+TIDY_EVERY = 32
 """Shipments; then small files are merged."""
+WORTH_A_FILE = 2_000
+"""Records. A gateway ships every second, whatever there is; here each file costs as much as some thousand records."""
 
 
 class RehearsalLog:
@@ -29,7 +31,7 @@ class RehearsalLog:
         self._shipper = Shipper(spool, archive, clock=clock_ns, settings=ShipSettings(grace_ns=0))
         self.reader = ExchangeLog(spool, archive)
         self._shipments = 0
-        self.n_kept = 0
+        self.n_kept = self._n_shipped = 0
 
     def append(self, record: ServedExchange | Outcome, request: bytes = b"", response: bytes = b"") -> None:
         """Keep one record. `StoreError` where the disk takes no more: a rehearsal without its log shows nothing."""
@@ -39,7 +41,10 @@ class RehearsalLog:
         self.n_kept += 1
 
     def ship(self) -> None:
-        """All that was appended, to the archive."""
+        """What was appended, to the archive, once it is worth a file: until then it is read from the spool."""
+        if self.n_kept - self._n_shipped < WORTH_A_FILE:
+            return
+        self._n_shipped = self.n_kept
         self._spool.tend()
         while self._shipper.step().has_more:
             pass

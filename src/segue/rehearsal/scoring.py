@@ -33,7 +33,9 @@ class _Named:
 class Ruler:
     """Scores one bundle's outputs. `contract` is the one both arms are held to, as in an eval."""
 
-    def __init__(self, workspace: Workspace, store: Store, workflow: Workflow, bundle: Bundle, contract: Contract | None) -> None:
+    def __init__(
+        self, workspace: Workspace, store: Store, workflow: Workflow, bundle: Bundle, contract: Contract | None
+    ) -> None:
         context = ScoringContext(
             workflow_dir=workspace.folder(workflow.name),
             labels=labels_of(store, recorded_behaviour(store, bundle, workflow.name)),

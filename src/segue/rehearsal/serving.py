@@ -1,8 +1,8 @@
-"""One stretch of traffic: each request is assigned by the gateway's routing, answered, scored, and written to the exchange log.
+"""One stretch of traffic: each request is assigned by the gateway's routing, answered, scored, and written to the log.
 
-What a record says is what a gateway would have said (`gateway/serving`, `gateway/shadow`, `gateway/enriching`): which bundle the
-route chose, which answered in the end, what it took, the scores. Beside it is counted what only a rehearsal can know: what the
-incumbent would have answered those who met the candidate.
+What a record says is what a gateway would have said (`gateway/serving`, `gateway/shadow`, `gateway/enriching`): which bundle
+the route chose, which answered in the end, what it took, the scores. Beside it is counted what only a rehearsal can know:
+what the incumbent would have answered those who met the candidate.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from segue.exchanges.record import BodyNote, ServedExchange, keep_body
-from segue.model import Case
+from segue.model import Case, Failure
+from segue.model.exchange import FailureKind
 from segue.model.route import Route, RouteRevision
+from segue.providers.base import ModelOutcome
 from segue.rehearsal.answers import Answer, Answers
 from segue.rehearsal.arrivals import Arrivals
 from segue.rehearsal.crowd import Asker, Crowd
@@ -22,7 +24,7 @@ from segue.rehearsal.troubles import FORMS, ArmName, Trouble
 from segue.routing import Asked, Assigned, RoutingTable
 
 Append = Callable[[ServedExchange], None]
-OUTAGE = "provider_error"
+OUTAGE: FailureKind = "connection"
 _RETRY_NS = 500_000_000
 """What a provider that does not answer costs a request before the next bundle is asked."""
 
@@ -81,7 +83,7 @@ class Counter:
         self._primary, self._keep = primary, keeps_bodies
         better = next((one.better.get(primary, "higher") for one in answers.values()), "higher")
         self._lower = better == "lower"
-        self._rng = np.random.default_rng([seed, 3])
+        self._rng, self._trouble_rng = np.random.default_rng([seed, 3]), np.random.default_rng([seed, 4])
         self._requests = [keep_body("\n".join(turn.text for turn in case.messages).encode(), "digest")[0] for case in cases]
         self._tables: dict[tuple[int, float], RoutingTable] = {}
         self._n = 0
@@ -90,18 +92,21 @@ class Counter:
         """One stretch under one route. `extra` times its shares is what the candidate really gets."""
         moments = self._arrivals.between(begin, end)
         askers = self._crowd.draw(len(moments))
-        luck = self._rng.random((len(moments), 4)).tolist()
+        luck = self._rng.random(len(moments)).tolist()
+        width = 1 + max((len(one.forms) for one in active.values()), default=0)
+        # From a generator of their own: troubles change neither who comes nor what they would have been answered.
+        chances = self._trouble_rng.random((len(moments), width)).tolist() if active else [()] * len(moments)
         assign = self._table(revision, extra).assign
         tally = Tally(n=len(moments))
         digest, shadow = revision.route.incumbent, revision.route.candidate
-        for at_ns, asker, (which, *chances) in zip(moments, askers, luck, strict=True):
+        for at_ns, asker, which, chance in zip(moments, askers, luck, chances, strict=True):
             self._n += 1
             name = f"{at_ns // 1_000_000:012x}{self._n:08x}"
             assigned = assign(Asked(asker.unit or name, asker.attributes))
-            record = self._record(name, at_ns, asker, assigned, revision, which, chances, active, tally)
+            record = self._record(name, at_ns, asker, assigned, revision, which, chance, active, tally)
             self._append(record)
             if assigned.is_shadowed and shadow is not None:
-                self._append(self._shadow(record, name, shadow, asker, which, chances, active))
+                self._append(self._shadow(record, name, shadow, asker, which, chance, active))
                 tally.shadowed += 1
             if assigned.arm == "candidate":
                 self._compare(record, name, digest, asker, which, tally)
@@ -122,7 +127,7 @@ class Counter:
         assigned: Assigned,
         revision: RouteRevision,
         which: float,
-        chances: list[float],
+        chances: Sequence[float],
         active: Mapping[ArmName, Active],
         tally: Tally,
     ) -> ServedExchange:
@@ -185,7 +190,7 @@ class Counter:
         digest: str,
         asker: Asker,
         which: float,
-        chances: list[float],
+        chances: Sequence[float],
         active: Mapping[ArmName, Active],
     ) -> ServedExchange:
         """The same request as the candidate answers it, seen by nobody."""
@@ -219,7 +224,7 @@ class Counter:
         )
 
     def _answer(
-        self, digest: str, asker: Asker, which: float, chances: list[float], active: Mapping[ArmName, Active]
+        self, digest: str, asker: Asker, which: float, chances: Sequence[float], active: Mapping[ArmName, Active]
     ) -> tuple[Answer, float, float]:
         """The answer of one bundle, and by what its time and its price are multiplied now."""
         answers = self._answers[digest]
@@ -236,9 +241,7 @@ class Counter:
                 factor *= one.factor if one.kind == "slow" else 1.0
                 price *= one.factor if one.kind == "cost" else 1.0
         befallen = tuple(
-            one
-            for place, (one, share) in enumerate(now.forms)
-            if one.meets(asker.attributes) and (chances[1] + place * _GOLDEN) % 1.0 < share
+            one for place, (one, share) in enumerate(now.forms) if one.meets(asker.attributes) and chances[1 + place] < share
         )
         return (answers.changed(asker.case, draw, befallen) if befallen else row[draw]), factor, price
 
@@ -255,9 +258,20 @@ class Counter:
         tally.better += change > 0
 
 
-_GOLDEN = 0.6180339887498949
-"""Several troubles fall on requests independently enough: their draws are shifted against each other (Kronecker)."""
-_OUT = Answer({}, _RETRY_NS, None, None, None, None, None, None, OUTAGE, BodyNote(), b"", None)  # type: ignore[arg-type]
+_OUT = Answer(
+    scores={},
+    latency_ns=_RETRY_NS,
+    ttft_ns=None,
+    input_tokens=None,
+    output_tokens=None,
+    reasoning_tokens=None,
+    cost_microusd=None,
+    finish_reason=None,
+    failure=OUTAGE,
+    note=BodyNote(),
+    body=b"",
+    outcome=ModelOutcome(failure=Failure(OUTAGE, "The provider is out.")),
+)
 
 
 def _times(ns: int | None, factor: float, waited: int) -> int | None:

@@ -1,4 +1,4 @@
-"""What goes wrong in a rehearsal, as it is typed; and when. Text in, frozen values out; what it does is `answers`' and `serving`'s.
+"""What goes wrong in a rehearsal, as it is typed; and when. Text in, frozen values out. What it does: `answers`, `serving`.
 
     task=refund right_action -10pts from day 9     the candidate's outputs in one slice become worse
     fence +20%                                     a fifth more of its answers come wrapped in a fence; refuse, cut
@@ -9,7 +9,7 @@
     negative_feedback +3pts from soak              users complain more often
 
 Each is the candidate's; `incumbent` in front makes it the incumbent's, `both` both arms'. It begins `from day 9` (days from
-the beginning of the rehearsal), `from shadow`, `from canary`, `from soak`, or `from 25%`, when the candidate reaches that share.
+the beginning of the rehearsal), `from shadow`, `from canary`, `from soak`, or `from 25%`: as the candidate reaches it.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Since:
 class Trouble:
     """One thing that is wrong with the outputs, costs, times or shares of `arms`.
 
-    `amount` is a change of a rate (of the metric's or outcome's own rate where `is_relative`), `factor` multiplies, `part` is the
-    share of the requests it befalls, `lasts_s` how long.
+    `amount` is a change of a rate (of the own rate where `is_relative`), `factor` multiplies, `part` is the share of requests
+    that it befalls, `lasts_s` how long.
     """
 
     text: str

@@ -46,12 +46,13 @@ def parse_arguments(arguments: list[str]) -> tuple[StandInSettings, Script | Non
     )
     parser.add_argument("--script", type=Path, help="JSON of a scripted provider: {type, seed, models, realtime}")
     parser.add_argument("--suite", type=Path, help="JSON Lines of the cases whose references a script answers with")
+    parser.add_argument("--root", type=Path, help="where the files of `changed` are looked for")
     found = parser.parse_args(arguments)
     script = None
     if found.script is not None:
         cases = [] if found.suite is None else found.suite.read_bytes().splitlines()
         config = ScriptedConfig.model_validate_json(found.script.read_bytes())
-        script = Script(config, [Case.model_validate_json(line) for line in cases if line.strip()])
+        script = Script(config, [Case.model_validate_json(line) for line in cases if line.strip()], found.root)
     settings = StandInSettings(
         dialect=found.dialect,
         latency_ms=found.latency_ms,

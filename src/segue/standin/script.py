@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from rapidfuzz import fuzz, process
 
@@ -17,15 +18,15 @@ from segue.providers.base import ModelRequest
 from segue.providers.draws import Draws
 from segue.providers.rendering import case_attributes
 from segue.providers.scripted import compose_reply, latency_of
-from segue.providers.scripted_config import ScriptedConfig
+from segue.providers.scripted_config import ScriptedConfig, ScriptedModel
 from segue.standin.said import Asked, Call, Refused, Said, counted
 
 
 class Script:
     """Scripted models by name, and the cases whose references they answer with."""
 
-    def __init__(self, config: ScriptedConfig, cases: Iterable[Case] = ()) -> None:
-        self._config = config
+    def __init__(self, config: ScriptedConfig, cases: Iterable[Case] = (), root: Path | None = None) -> None:
+        self._config, self._root = config, root
         self._cases: Mapping[str, Case] = {
             turn.text: case for case in cases for turn in list(case.messages)[::-1][:1] if turn.role == "user"
         }
@@ -39,9 +40,16 @@ class Script:
             case = self._cases[within]
         return case
 
+    def _model(self, name: str) -> ScriptedModel | None:
+        """As it is declared to be at this moment."""
+        model = self._config.models.get(name)
+        if model is None or model.changed is None or self._root is None:
+            return model
+        return model.as_changed() if (self._root / model.changed.while_file).exists() else model
+
     def say(self, asked: Asked, key: str) -> tuple[Said, float] | Refused:
         """The answer and its latency in seconds. Noise hangs on the idempotency key: a call sent again gets the same answer."""
-        model = self._config.models.get(asked.model)
+        model = self._model(asked.model)
         if model is None:
             return Refused(404, "not_found_error", f"The model '{asked.model}' does not exist.", code="model_not_found")
         case = self._find(asked.text)

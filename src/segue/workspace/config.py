@@ -13,6 +13,7 @@ from pydantic import Field
 
 from segue.errors import Fault, InputError
 from segue.model import Frozen, Json
+from segue.model.controlling import ControllerSettings
 from segue.model.serving import GatewaySettings
 from segue.providers.pricing import ModelPrice
 from segue.store.address import parse_address
@@ -37,6 +38,7 @@ class WorkspaceConfig(Frozen):
     providers: dict[str, dict[str, Json]] = Field(default_factory=dict)
     prices: dict[str, ModelPrice] = Field(default_factory=dict)
     gateway: GatewaySettings = GatewaySettings()
+    controller: ControllerSettings = ControllerSettings()
 
 
 def read_config(root: Root) -> tuple[Reading[WorkspaceConfig], Document | None]:

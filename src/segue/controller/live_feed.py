@@ -1,0 +1,258 @@
+"""The rows of a stage, block by block, as they come of age: what evidence is made of, in one order whoever reads it.
+
+A block is read once its end lies a settling time back and nothing older waits in the spool; each metric is judged at its own
+age. What arrives later still is counted: everything is read anew then, at most every `reread_s`, so that whoever remembers
+comes to what one who remembers nothing comes to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+
+import numpy as np
+
+from segue.controller.live_blocks import TimeBlock, Timeline, spans_of
+from segue.controller.live_rows import COLUMNS, EVERYONE, Reader, Rows, read_rows
+from segue.controller.live_told import COLUMNS as TOLD_COLUMNS
+from segue.controller.live_told import Told
+from segue.exchanges.arrivals import Arrivals, Arrived
+from segue.exchanges.query import ExchangeLog
+from segue.upgrade.log import Upgrade
+from segue.upgrade.state import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long is waited for what, in seconds. `block_s`: bet on together. `settle_s`: for records to be shipped."""
+
+    block_s: float = 900.0
+    settle_s: float = 300.0
+    reread_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """These streams of a block have come of age. `rows` are those of the block; `later` those served since it began.
+
+    `is_first`: the block is seen for the first time.
+    """
+
+    block: TimeBlock
+    number: int
+    streams: tuple[int, ...]
+    age: float
+    rows: Rows
+    later: Rows
+    is_first: bool
+    is_last: bool
+
+
+@dataclass
+class Feed:
+    """Of one upgrade, candidate and stage. `ages` are the streams', in seconds; `segments` the plan's steps'."""
+
+    log: ExchangeLog
+    reader: Reader
+    stage: Stage
+    since: float
+    ages: tuple[float, ...]
+    segments: tuple[str | None, ...]
+    timing: Timing
+    timeline: Timeline
+    told: Told
+    by_user: bool = False
+    late: int = 0
+    waiting: int = 0
+    newest: float | None = None
+    _arrivals: Arrivals | None = None
+    _pool: Rows | None = None
+    _fresh: list[Rows] = field(default_factory=list)
+    _next: dict[float, int] = field(default_factory=dict)
+    _late_since: float | None = None
+    _reread_at: float = -inf
+    _bounds: tuple[float, float] = (inf, inf)
+
+    def follow(self, upgrade: Upgrade, now: float) -> bool:
+        """Read what came. True where everything begins anew: whatever was made of earlier blocks is to be forgotten."""
+        spans = spans_of(upgrade, self.stage)
+        is_anew = self._arrivals is None
+        due = self._late_since is not None and not self._reread_at <= now < self._reread_at + self.timing.reread_s
+        if due or not self.timeline.follow(spans, now):
+            self._forget(now)
+            self.timeline.follow(spans, now)
+            is_anew = True
+        arrived = self._read()
+        if arrived.is_anew and not is_anew:
+            self._forget(now, keep_arrivals=True)
+            self.timeline.follow(spans, now)
+            is_anew = True
+        late = self._take(arrived)
+        if late and not is_anew:
+            self.late += late
+            self._late_since = now if self._late_since is None else self._late_since
+            if not self._reread_at <= now < self._reread_at + self.timing.reread_s:
+                return self.follow(upgrade, now)
+        return is_anew
+
+    def due(self, now: float) -> Iterator[Due]:
+        """What has come of age, in the order in which it did."""
+        pool = self._sorted_pool()
+        while (found := self._first_due(now)) is not None:
+            age, number = found
+            block = self.timeline.blocks[number]
+            low, high = np.searchsorted(pool.at, [block.begin, block.end])
+            until = np.searchsorted(pool.at, block.end + age, side="right") if self.by_user else high
+            mine, later = pool.take(slice(low, high)), pool.take(slice(low, until))
+            ages = sorted(self._next)
+            yield Due(
+                block,
+                number,
+                tuple(place for place, one in enumerate(self.ages) if one == age),
+                age,
+                self._of_segment(mine, block.step),
+                self._of_segment(later, block.step) if not self.by_user else later,
+                is_first=age == ages[0],
+                is_last=age == ages[-1],
+            )
+            self._next[age] = number + 1
+        self._let_go()
+
+    @property
+    def frontier(self) -> float:
+        """Up to where blocks were read."""
+        number = self._next[min(self._next)] if self._next else 0
+        return self.timeline.blocks[number - 1].end if number else self.since
+
+    def _first_due(self, now: float) -> tuple[float, int] | None:
+        """The age and the block that come next, if their time has come and the log is complete up to there."""
+        best: tuple[float, int, float] | None = None
+        for age, number in self._next.items():
+            if number < len(self.timeline.blocks):
+                end = self.timeline.blocks[number].end
+                key = (end + age, number, age)
+                best = key if best is None or key < best else best
+        if best is None or best[0] + self.timing.settle_s > now:
+            return None
+        oldest, oldest_outcome = self._bounds
+        needed = best[0] if self.by_user else self.timeline.blocks[best[1]].end
+        if oldest < needed or (oldest_outcome < best[0] and self._hears(best[2])):
+            return None
+        return best[2], best[1]
+
+    def _hears(self, age: float) -> bool:
+        return any(self.ages[place] == age for place in self.told.streams.values())
+
+    def _read(self) -> Arrived:
+        if self._arrivals is None:
+            self._arrivals = Arrivals(
+                self.log,
+                self.reader.setting.name if False else self.told.workflow,
+                since_ns=int(self.since * 1e9),
+                columns=COLUMNS,
+                outcome_columns=TOLD_COLUMNS,
+            )
+        arrived = self._arrivals.read()
+        self.waiting = arrived.n_waiting
+        bounds = (arrived.waiting_ns, arrived.outcomes_waiting_ns)
+        self._bounds = (_seconds(bounds[0]), _seconds(bounds[1]))
+        return arrived
+
+    def _take(self, arrived: Arrived) -> int:
+        """Keep what came; gives how many of it came after its block was read."""
+        late, frontier, horizon = 0, self.frontier, self._horizon()
+        for table in arrived.exchanges:
+            rows = read_rows(table, self.reader)
+            rows = rows.take(rows.at >= self.since)
+            if not len(rows):
+                continue
+            newest = float(rows.at.max())
+            self.newest = newest if self.newest is None else max(self.newest, newest)
+            late += int((rows.at < (horizon if self.by_user else frontier)).sum())
+            self._fresh.append(rows)
+        for at in self.told.add(arrived.outcomes):
+            late += self.since <= at < horizon
+        self.told.add_waiting(arrived.outcomes_in_spool)
+        return late
+
+    def _horizon(self) -> float:
+        """Up to when outcomes were taken for known."""
+        ends = [self.timeline.blocks[number - 1].end + age for age, number in self._next.items() if number]
+        return max(ends, default=self.since)
+
+    def _sorted_pool(self) -> Rows:
+        parts = [one for one in (self._pool, *self._fresh) if one is not None]
+        if not parts:
+            return _NOTHING(len(self.ages), len(self.reader.setting.slices))
+        if self._fresh:
+            self._pool, self._fresh = Rows.join(parts).in_order(), []
+        assert self._pool is not None
+        return self._pool
+
+    def _of_segment(self, rows: Rows, step: int) -> Rows:
+        """Those whose share is the step's: a segment's members at another share are another comparison."""
+        name = self.segments[step] if step < len(self.segments) else None
+        return rows.take(rows.segment == (name or EVERYONE))
+
+    def _let_go(self) -> None:
+        """Forget rows that no block waits for."""
+        numbers = [number for number in self._next.values() if number < len(self.timeline.blocks)]
+        begin = self.timeline.blocks[min(numbers)].begin if numbers else self._open_from()
+        if self._pool is not None and len(self._pool) and self._pool.at[0] < begin:
+            self._pool = self._pool.take(slice(int(np.searchsorted(self._pool.at, begin)), None))
+            self.told.forget(begin)
+
+    def _open_from(self) -> float:
+        return self.timeline.blocks[-1].end if self.timeline.blocks else self.since
+
+    def _forget(self, now: float, *, keep_arrivals: bool = False) -> None:
+        if not keep_arrivals:
+            self._arrivals = None
+        self._pool, self._fresh, self._late_since, self._reread_at = None, [], None, now
+        self._next = dict.fromkeys(self._next, 0)
+        self.timeline = Timeline(self.timeline.block_s, self.timeline.cycle_days, self.timeline.hold_days)
+        self.told = Told(self.told.workflow, self.told.streams, self.told.settings, incidents=self.told.incidents)
+
+
+def make_feed(
+    log: ExchangeLog,
+    reader: Reader,
+    upgrade: Upgrade,
+    stage: Stage,
+    since: float,
+    *,
+    ages: Sequence[float],
+    timing: Timing,
+    hold_days: tuple[float, ...] = (),
+) -> Feed:
+    """A feed that has read nothing yet. `ages` are the streams', in seconds."""
+    setting, plan = reader.setting, upgrade.plan
+    kinds: Mapping[str, int] = {
+        stream.metric: place for place, stream in enumerate(setting.streams) if reader.sources[stream.metric] == "outcome"
+    }
+    feed = Feed(
+        log,
+        reader,
+        stage,
+        since,
+        tuple(ages),
+        tuple(step.segment for step in setting.steps) if stage == "canary" else (),
+        timing,
+        Timeline(timing.block_s, plan.cycle, hold_days),
+        Told(upgrade.opening.workflow, kinds, setting.streams),
+        by_user=plan.unit == "user",
+    )
+    feed._next = dict.fromkeys(feed.ages, 0)
+    return feed
+
+
+def _seconds(at_ns: int | None) -> float:
+    return inf if at_ns is None else at_ns / 1e9
+
+
+def _NOTHING(streams: int, cells: int) -> Rows:
+    """No rows."""
+    none, words = np.zeros(0), np.zeros(0, object)
+    values = np.zeros((0, streams))
+    return Rows(none, words, words, words, np.zeros(0, np.int8), words, np.zeros((0, cells), bool), values, values, none, none, none, np.zeros(0, bool))

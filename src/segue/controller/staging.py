@@ -1,0 +1,87 @@
+"""The port `Staging`: recorded traffic replayed against the candidate as a job, and what its gate says of it.
+
+The job (`segue replay --upgrade`, `staging_job.py`) writes what it found down as the fact `staging`; the gate is judged anew at
+each look, so that what somebody accepts counts at once. A job that was killed is begun again and goes on where it stopped; on
+another machine it begins anew, unless the fact is there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from segue.controller.effects import AUTHOR
+from segue.controller.jobs import SEGUE, Jobs
+from segue.controller.staging_facts import StagingResult, accepted_of, read_result
+from segue.controller.staging_gate import judge_staging
+from segue.store.upgrades import UpgradeStore
+from segue.upgrade.log import Upgrade
+
+MOST_TRIES = 3
+"""So often a job that was killed is begun again before people look."""
+
+
+@dataclass(frozen=True)
+class StagingJobs:
+    """The port on this workspace's jobs."""
+
+    store: UpgradeStore
+    jobs: Jobs
+    command: tuple[str, ...] = SEGUE
+
+    def start(self, upgrade: Upgrade, number: int) -> None:
+        """Begin what entry `number` asked for, unless it is done or runs."""
+        self._tend(upgrade, number)
+
+    def seen(self, upgrade: Upgrade) -> tuple[bool | None, tuple[str, ...]]:
+        """Whether staging was passed, and why not. Looks after the job on the way."""
+        number = asked_number(upgrade)
+        if number is None:
+            return None, ()
+        result = self.result(upgrade)
+        if result is not None:
+            return judge_result(self.store, upgrade, result)
+        return None, self._tend(upgrade, number)
+
+    def result(self, upgrade: Upgrade) -> StagingResult | None:
+        """What the job that was asked for last found."""
+        number = asked_number(upgrade)
+        opening = upgrade.opening
+        return None if number is None else read_result(self.store, opening.workflow, opening.upgrade, number)
+
+    def _tend(self, upgrade: Upgrade, number: int) -> tuple[str, ...]:
+        """Begin the job, or begin it again; what is wrong where that would be of no use."""
+        opening = upgrade.opening
+        if read_result(self.store, opening.workflow, opening.upgrade, number) is not None:
+            return ()
+        for attempt in range(1, MOST_TRIES + 1):
+            name = job_name(opening.upgrade, number, attempt)
+            job = self.jobs.look(name)
+            if job.standing == "running":
+                return ()
+            if job.standing == "absent":
+                words = [*self.command, "replay", opening.workflow, "--upgrade", opening.upgrade, "--entry", str(number)]
+                self.jobs.start(name, [*words, "--json"], SEGUE_AUTHOR=AUTHOR)
+                return ()
+        last = job_name(opening.upgrade, number, MOST_TRIES)
+        said = self.jobs.error_of(last) or f"See {self.jobs.log_of(last)}."
+        return (f"Staging ended {MOST_TRIES} times without a result. {said}",)
+
+
+def asked_number(upgrade: Upgrade) -> int | None:
+    """The last entry that asked for staging."""
+    return max((entry.number for entry in upgrade.entries if "run_staging" in entry.effects), default=None)
+
+
+def job_name(upgrade: str, number: int, attempt: int = 1) -> str:
+    """Of the job of an entry; the replay it makes is called like its first attempt, so that the next one goes on with it."""
+    return f"{upgrade}-{number}-staging" + ("" if attempt == 1 else f"-{attempt}")
+
+
+def judge_result(store: UpgradeStore, upgrade: Upgrade, result: StagingResult) -> tuple[bool | None, tuple[str, ...]]:
+    """The gate's verdict on what a job found, with what was accepted since."""
+    opening, state = upgrade.opening, upgrade.state
+    if result.broken:
+        return False, (result.broken,)
+    explained = accepted_of(store, opening.workflow, state.incumbent, state.candidate)
+    least = min(upgrade.plan.staging.least, result.n_sent) if result.source == "suite" else upgrade.plan.staging.least
+    return judge_staging(result.report, result.integration, explained, least=least, workflow=opening.workflow)

@@ -1,0 +1,83 @@
+"""People in a rehearsal, scripted: who approves, and who goes on in spite of a verdict. They act as people do, through the log.
+
+Nobody else acts: what holds and is nobody's here to settle ends the rehearsal as *holding*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from segue.controller.actions import act_on
+from segue.store.base import Store
+from segue.upgrade.log import Upgrade, UpgradeEntry
+from segue.upgrade.people import due_approvals, missing_approvals
+from segue.upgrade.seen import SuiteSeen
+from segue.upgrade.state import Stage
+
+SOMEBODY = "rehearsal"
+
+
+@dataclass
+class People:
+    """Approve `approve_after_s` after they are asked (`None`: never), and advance past `past`, stages at which it stops.
+
+    `verdict` is what the eval will say: whoever means to go on where a candidate is merely equal must say so before it is
+    deferred.
+    """
+
+    store: Store
+    approve_after_s: float | None = 0.0
+    past: frozenset[Stage] = frozenset()
+    verdict: Callable[[], SuiteSeen] | None = None
+    _asked: dict[tuple[Stage, int], float] = field(default_factory=dict)
+
+    def act(self, upgrade: Upgrade, now: float) -> tuple[UpgradeEntry, ...]:
+        """What they do at this moment."""
+        state = upgrade.state
+        if state.is_ended:
+            return ()
+        place = "eval" if state.stage == "retune" else state.stage
+        if place in self.past and self._is_stopped(upgrade):
+            reason = f"Rehearsed on purpose: past {place}, to see what the next stage finds."
+            return (self._do(upgrade, "advance", self._operator(upgrade), reason, now),)
+        if not state.asked_for_approval or self.approve_after_s is None:
+            return ()
+        if now < self._asked.setdefault((state.stage, state.step), now) + self.approve_after_s:
+            return ()
+        missing = missing_approvals(state, upgrade.plan)
+        return tuple(
+            self._do(upgrade, "approve", rule.who[0], f"{rule.name}: agreed, in the rehearsal.", now)
+            for rule in due_approvals(state, upgrade.plan)
+            if rule.name in missing
+        )
+
+    def may_still_act(self, upgrade: Upgrade) -> bool:
+        """Whether anybody here has something to do where it stands."""
+        state = upgrade.state
+        place = "eval" if state.stage == "retune" else state.stage
+        return place in self.past or (state.asked_for_approval and self.approve_after_s is not None)
+
+    def _is_stopped(self, upgrade: Upgrade) -> bool:
+        state = upgrade.state
+        if state.standing == "holding":
+            return True
+        if state.stage != "eval" or self.verdict is None:
+            return False
+        found = self.verdict()
+        return found.outcome in ("pass", "caution") and not found.may_migrate
+
+    def _operator(self, upgrade: Upgrade) -> str:
+        return upgrade.plan.operators[0] if upgrade.plan.operators else SOMEBODY
+
+    def _do(self, upgrade: Upgrade, action: str, by: str, reason: str, now: float) -> UpgradeEntry:
+        opening = upgrade.opening
+        return act_on(
+            self.store,
+            opening.workflow,
+            "advance" if action == "advance" else "approve",
+            by=by,
+            reason=reason,
+            at=now,
+            environment=opening.environment,
+        )
