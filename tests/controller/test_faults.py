@@ -9,9 +9,8 @@ from random import Random
 import pytest
 
 from segue.errors import SegueError, StoreError
-from segue.upgrade.decide import ORDER
 from segue.upgrade.log import Upgrade, faults_of
-from segue.upgrade.state import EXPOSED
+from segue.upgrade.state import EXPOSED, ORDER
 from tests.controller.pretend import DAY, PLAN, Killed, Stage
 
 SEEDS = 200

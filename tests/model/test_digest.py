@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import random
+import struct
 
 import pytest
 import rfc8785
@@ -29,6 +31,20 @@ values = st.recursive(
 def test_canonical_json_is_rfc_8785_to_the_byte(value: object) -> None:
     """The fast path and the reference implementation write the same bytes."""
     assert canonical_json(value) == rfc8785.dumps(value)  # type: ignore[arg-type]
+
+
+def test_numbers_of_every_size_are_written_as_rfc_8785_writes_them() -> None:
+    """Shares, times and money, powers of ten with what lies beside them, and random bits: the shortcut errs in none of them."""
+    draw = random.Random(8785)
+    powers = [sign * 10.0**power for power in range(-8, 23) for sign in (1, -1)]
+    beside = [math.nextafter(one, toward) for one in powers for toward in (0.0, math.inf, -math.inf)]
+    rounded = [round(draw.uniform(-1000, 1000), draw.randrange(8)) for _ in range(2000)]
+    scaled = [draw.choice((-1, 1)) * 10 ** draw.uniform(-7, 17) for _ in range(4000)]
+    bits = [struct.unpack("d", struct.pack("Q", draw.getrandbits(64)))[0] for _ in range(4000)]
+    numbers = [0.0, -0.0, *powers, *beside, *rounded, *scaled, *(one for one in bits if math.isfinite(one))]
+    for number in numbers:
+        assert canonical_json(number) == rfc8785.dumps(number), number
+    assert canonical_json({"n": numbers}) == rfc8785.dumps({"n": numbers})
 
 
 @given(st.dictionaries(keys, values, max_size=6))

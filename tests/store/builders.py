@@ -10,7 +10,7 @@ from segue.model.route import Route
 from segue.store import RecordedLabel, Store
 from segue.store.upgrades import Fence
 
-WHO = {"author": "ada", "at": "2024-05-01T12:00:00Z"}
+WHO: dict[str, Any] = {"author": "ada", "at": "2024-05-01T12:00:00Z"}
 
 
 def a_digest(text: str) -> str:

@@ -58,9 +58,9 @@ class Controllers(RuleBasedStateMachine):
         super().__init__()
         name = f"w{next(_names)}"
         self.workflow, self.upgrade, self.lease = name, f"{name}-1", f"controller/{name}"
-        self.bundle = a_bundle(workflow=name)
+        self.release = a_bundle(workflow=name)
         for store in self.stores:
-            store.add_bundle(self.bundle, **WHO)
+            store.add_bundle(self.release, **WHO)
             store.open_upgrade(self.upgrade, name, "production", {}, **WHO)
         self.model = Model()
         self.given: list[int] = []
@@ -141,7 +141,7 @@ class Controllers(RuleBasedStateMachine):
     @rule(holder=holders)
     def flip(self, holder: str) -> None:
         follows = self.seen[holder][1] or None
-        route = a_route(self.bundle, salt=f"{holder}{self.model.revisions}")
+        route = a_route(self.release, salt=f"{holder}{self.model.revisions}")
         told = self.all(lambda store: store.flip_route(route, follows=follows, reason="step", fence=self.fence(holder), **WHO))
         if self.may_write(holder, told):
             is_newest = follows == (self.model.revisions or None)

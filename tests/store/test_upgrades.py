@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from segue.errors import ConflictError, InputError, NotFoundError
 from segue.model import Json
 from segue.store import Store, open_store
-from segue.store.sql import facts, upgrades
+from segue.store.sql import facts, schema, upgrades
 from segue.store.upgrades import Fact, UpgradeRecord
 from tests.store.builders import WHO
 
@@ -267,7 +267,7 @@ class TestReadingLittle:
             raw.execute("DROP TRIGGER upgrade_entries_no_update")
             raw.execute("UPDATE upgrade_entries SET body = 'not to be read'")
             raw.commit()
-            query = sa.select(upgrades.upgrades.c.upgrade).where(upgrades._is_open())
+            query = sa.select(schema.upgrades.c.upgrade).where(upgrades._is_open())
             plan = [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {query}")]
         assert [one.upgrade for one in store.list_upgrades(only_open=True)] == ["new"]
         assert any("INDEX upgrade_ends (upgrade=?)" in step for step in plan), plan

@@ -11,21 +11,29 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from segue.errors import InputError
-from segue.evidence.sequential.verdicts import Judgement
 from segue.model.plan import Plan, PlanGate, PlanStep, ShadowSpec
 from segue.model.plan_people import ApprovalRule
-from segue.upgrade.decide import ORDER, Decision, act, decide, possible
+from segue.model.route import Route
+from segue.upgrade.decide import Decision, act, decide, possible
 from segue.upgrade.event import lengths
 from segue.upgrade.people import missing_approvals, roles_of
 from segue.upgrade.seen import RouteSeen, Seen, SuiteSeen
-from segue.upgrade.state import ENDED, EXPOSED, Period, Stage, Standing, UpgradeState
+from segue.upgrade.state import ENDED, EXPOSED, ORDER, Period, Stage, Standing, UpgradeState
 from segue.upgrade.table import ROWS, Action, Observed, find_row
+from segue.upgrade.wanted import most_share, wanted_route
+from tests.upgrade.builders import NEWER, OLD, all_well, began, judged
 
 PLANS = [
     Plan(preset="1-5-25-100", gates=(PlanGate(metric="right"),)),
     Plan(steps=(PlanStep(share=0.5, hold=0.5),), gates=(PlanGate(metric="right"),), shadow=ShadowSpec(length=0), soak=0),
     Plan(steps=(PlanStep(share=0.1, hold=2), PlanStep(share=0.5, hold=3)), gates=(PlanGate(metric="right"),), cycle=7),
 ]
+SEGMENTED = Plan(
+    preset="internal-5-50-100",
+    gates=(PlanGate(metric="right"),),
+    segments={"internal": {"share": 0.02, "where": {"staff": "yes"}}},
+    holdback=0.02,
+)
 RULES = (
     ApprovalRule(name="legal", who=("lea", "max"), before="everyone"),
     ApprovalRule(name="owner", who=("olga",), before="every step"),
@@ -33,19 +41,6 @@ RULES = (
     ApprovalRule(name="close", who=("lea",), before="completion"),
 )
 WATCHED = PLANS[0].model_copy(update={"approvals": RULES, "operators": ("ada", "bo"), "roll_back": ("rob",)})
-OLD, NEW, NEWER = (digit * 64 for digit in "abc")
-
-
-def began(**changes: Any) -> UpgradeState:
-    """An upgrade that has just been opened."""
-    return UpgradeState(upgrade="u1", workflow="w", incumbent=OLD, candidate=NEW, entered_at=0.0).model_copy(update=changes)
-
-
-def judged(verdict: str, limit: str | None = None) -> Judgement:
-    """A judgement without cells."""
-    return Judgement(verdict, limit, 0.0, 0.0, (), ())  # type: ignore[arg-type]
-
-
 JUDGEMENTS = st.sampled_from(
     [None, judged("safe"), judged("inconclusive"), judged("invalid"), judged("harm", "hold"), judged("harm", "rollback")]
 )
@@ -69,10 +64,12 @@ SEEN = st.builds(
 class AnythingAtAnyTime(RuleBasedStateMachine):
     """Observations and people in any order: what must hold of an upgrade holds after each of them."""
 
-    @initialize(plan=st.sampled_from([*PLANS, *[one.model_copy(update={"approvals": RULES}) for one in PLANS], WATCHED]))
+    @initialize(
+        plan=st.sampled_from([*PLANS, SEGMENTED, *[one.model_copy(update={"approvals": RULES}) for one in PLANS], WATCHED])
+    )
     def open(self, plan: Plan) -> None:
         """Begin."""
-        self.plan, self.state = plan, began()
+        self.plan, self.state, self.route = plan, began(), Route(workflow="w", incumbent=OLD)
 
     @rule(seen=SEEN)
     def look(self, seen: Seen) -> None:
@@ -123,7 +120,22 @@ class AnythingAtAnyTime(RuleBasedStateMachine):
             assert found.state.stage == "rolled_back" or found.event in ("passed", "advance")
         if before.is_exposed and found.state.stage == "rolled_back" and found.event != "rolled_back_elsewhere":
             assert "flip" in found.effects
+        self._kept_what_it_may(before, found)
         self.state = UpgradeState.model_validate_json(found.state.model_dump_json())
+        if "flip" in found.effects:
+            self.route = wanted_route(self.state, self.plan, self.route)
+
+    def _kept_what_it_may(self, before: UpgradeState, found: Decision) -> None:
+        """Evidence begins anew where it has to, and nowhere else; what is of one step stays behind with it."""
+        after, is_fresh = found.state, "fresh_evidence" in found.effects
+        entered = after.stage != before.stage and after.stage in ("shadow", "canary", "soak")
+        if not (is_fresh or entered):
+            assert (after.evidence_from, after.restarts) == (before.evidence_from, before.restarts)
+        assert after.restarts == before.restarts + 1 or after.restarts == (0 if is_fresh or entered else before.restarts)
+        if (after.stage, after.step) != (before.stage, before.step) or found.event == "replace":
+            assert (after.approvals, after.accepted, after.periods, after.asked_for_approval) == ((), (), (), False)
+        assert (after.candidate != before.candidate) == (found.event == "replace" and before.candidate != NEWER)
+        assert after.incumbent == before.incumbent
 
     @invariant()
     def users_can_always_be_taken_back(self) -> None:
@@ -136,6 +148,15 @@ class AnythingAtAnyTime(RuleBasedStateMachine):
         harm = decide(self.state, Seen(0.0, judgement=judged("harm", "rollback")), self.plan)
         assert harm is not None
         assert harm.state.stage == "rolled_back"
+
+    @invariant()
+    def nobody_is_served_more_than_the_plan_allows(self) -> None:
+        """The route that was last asked for gives nobody more than this stage and step; a growing one gives no less."""
+        if not hasattr(self, "state") or self.state.stage == "completed":
+            return
+        assert self.route.share <= most_share(self.state, self.plan)
+        for one in self.route.segments:
+            assert one.share <= most_share(self.state, self.plan, one.segment)
 
     @invariant()
     def it_is_whole(self) -> None:
@@ -165,7 +186,7 @@ def _place(state: UpgradeState, plan: Plan) -> int:
     return place + (state.step if state.stage == "canary" else len(plan.canary) - 1 if place > stages.index("canary") else 0)
 
 
-AnythingAtAnyTime.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+AnythingAtAnyTime.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestAnythingAtAnyTime = AnythingAtAnyTime.TestCase
 
 
@@ -197,17 +218,7 @@ def test_a_good_candidate_passes_every_stage_in_order(plan: Plan) -> None:
     at = 0.0
     for _ in range(40):
         at += 1.0
-        seen = Seen(
-            at,
-            suite=SuiteSeen("pass", True, "v"),
-            staging_passed=True,
-            route=RouteSeen("as asked", 1),
-            judgement=judged("safe"),
-            missing=(),
-            served_s=1e9,
-            quiet_s=0.0,
-            incumbent_answers=True,
-        )
+        seen = replace(all_well(at, suite=SuiteSeen("pass", True, "v")), staging_passed=True)
         found = decide(state, seen, plan)
         if found is None:
             break
@@ -238,15 +249,7 @@ LACKS: dict[str, dict[str, Any]] = {
 def test_what_is_lacking_keeps_a_step_waiting(lack: str) -> None:
     """Everything is there but one thing, and that is enough; with it, the step is left."""
     at = 3 * 86_400.0
-    whole = Seen(
-        at,
-        route=RouteSeen("as asked", 1),
-        judgement=judged("safe"),
-        missing=(),
-        served_s=2 * 86_400.0,
-        quiet_s=0.0,
-        incumbent_answers=True,
-    )
+    whole = all_well(at, served_s=2 * 86_400.0)
     state = began(stage="canary", periods=(Period(begin=0.0),))
     left = decide(state, whole, PLANS[0])
     assert left is not None
@@ -305,3 +308,64 @@ def test_nobody_accepts_a_broken_comparison() -> None:
     again = decide(going, seen, PLANS[0])
     assert again is not None
     assert again.event == "invalid"
+
+
+def test_nobody_advances_past_a_comparison_that_is_none() -> None:
+    """Nor past an incumbent that would not be there to go back to."""
+    for event in ("invalid", "incumbent_silent"):
+        held = began(stage="canary", standing="holding", held_by=event)
+        with pytest.raises(InputError, match="cannot be left while it is held"):
+            act(held, "advance", PLANS[0], by="ada", reason="x", at=0.0)
+    harmed = began(stage="shadow", standing="holding", held_by="harm")
+    assert act(harmed, "advance", PLANS[0], by="ada", reason="x", at=0.0).state.stage == "canary"
+
+
+RANKS = {"rolled_back": 0, "stopped": 0}
+
+
+def rank(before: UpgradeState, after: UpgradeState, plan: Plan) -> int:
+    """Taken back, standing, staying, going on: the higher the better for the candidate."""
+    if after.stage in RANKS:
+        return 0
+    if after.standing != "going":
+        return 1
+    return 3 if _place(after, plan) > _place(before, plan) else 2
+
+
+WORSE: dict[str, dict[str, Any]] = {
+    "harm to hold for": {"judgement": judged("harm", "hold")},
+    "harm to go back for": {"judgement": judged("harm", "rollback")},
+    "no comparison": {"judgement": judged("invalid")},
+    "an incident": {"incidents": ("leaked a name",)},
+    "cost": {"over_budget": ("cost",)},
+    "silence of the incumbent": {"incumbent_answers": False},
+    "silence": {"quiet_s": None, "missing": None},
+    "missing evidence": {"missing": ("right on refund",)},
+}
+
+
+@pytest.mark.parametrize("worse", WORSE)
+@given(
+    seen=SEEN,
+    stage=st.sampled_from(["shadow", "canary", "soak"]),
+    standing=st.sampled_from(get_args(Standing)),
+    accepted=st.sampled_from([(), ("harm_hold",), ("over_budget", "overdue")]),
+    is_counting=st.booleans(),
+    plan=st.sampled_from([PLANS[0], WATCHED]),
+)
+def test_more_harm_never_improves(
+    worse: str, seen: Seen, stage: Stage, standing: Standing, accepted: tuple[str, ...], is_counting: bool, plan: Plan
+) -> None:
+    """Whatever else is seen: with something worse added, the candidate comes no further."""
+    if seen.judgement is not None and seen.judgement.verdict in ("harm", "invalid") and "judgement" in WORSE[worse]:
+        # Of two that are bad already neither is the better one, but for harm to go back for.
+        seen = replace(seen, judgement=judged("inconclusive"))
+    state = began(stage=stage, standing=standing, accepted=accepted)
+    if is_counting and standing == "going":
+        state = state.model_copy(update={"periods": (Period(begin=0.0),)})
+
+    def came(one: Seen) -> int:
+        found = decide(state, one, plan)
+        return rank(state, state if found is None else found.state, plan)
+
+    assert came(replace(seen, **WORSE[worse])) <= came(seen)

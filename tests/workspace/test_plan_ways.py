@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -12,6 +14,7 @@ from segue.model.plan import Plan
 from segue.workspace.plan_ways import WAYS, Kind, Measured, WayFacts, ways_wrong
 
 OLD, NEW = "a" * 64, "b" * 64
+PAGE = Path(__file__).parents[2] / "docs/plan.md"
 QUALITY: dict[str, Any] = {"metric": "right"}
 KNOWN = WayFacts(
     workflow="mail",
@@ -129,3 +132,12 @@ def test_effort_is_free_to_change_behind_gates_of_cost_and_latency(latency: str)
     assert found(plan, effort=("reasoning effort low → high",)) == []
     budgeted = a_plan(budgets={"cost_usd_per_request": 0.02, "ttft_p95_ms": 900})
     assert found(budgeted, effort=("reasoning effort low → high",)) == []
+
+
+def test_the_page_has_the_eight_in_their_order() -> None:
+    """And says of each whether it is ever warned of, as the plans above are."""
+    section = PAGE.read_text(encoding="utf-8").split("## The plan check", 1)[1].split("\n## ", 1)[0]
+    rows = re.findall(r"^\| ([a-z].*?) \| (.*?) \| (.*?) \|$", section, re.MULTILINE)[1:]
+    assert [title for title, _, _ in rows] == list(WAYS.values())
+    warned = [any(severity == "warning" for _, _, severity in INVITED[kind]) for kind in WAYS]
+    assert [told != "–" for _, _, told in rows] == warned

@@ -187,7 +187,7 @@ def test_a_missing_trace_is_compared_with_the_traces_beside_it(
         ("Shadow", ShadowSpec),
         ("Staging", StagingSpec),
         ("Approvals", ApprovalRule),
-        ("PlanBudgets", PlanBudgets),
+        ("Budgets", PlanBudgets),
         ("Notices", NoticeSpec),
         ("Weights", PlanWeights),
     ],

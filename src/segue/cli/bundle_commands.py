@@ -1,4 +1,4 @@
-"""`segue bundle`: add, list, show, diff, label, verify."""
+"""`segue bundle`: add, list, show, diff, label, retire, verify."""
 
 from __future__ import annotations
 
@@ -181,6 +181,27 @@ def label(workflow: str, label: str, ref: str, as_json: bool) -> None:
     console().print(f"{label} → {named.bundle.short}{moved}", markup=False)
 
 
+@bundle_command.command("retire")
+@click.argument("workflow", type=NAME)
+@click.argument("ref", type=NAME)
+@click.option("--reason", default="", help="Why; kept in the log.")
+@json_option
+def retire(workflow: str, ref: str, reason: str, as_json: bool) -> None:
+    """Write down that the bundle REF is not to be served again. It stays stored; nothing is deleted.
+
+    Refused while it may be needed: while an upgrade it belongs to is open, its soak included, or a route names it.
+    """
+    from segue.controller.retiring import retire_bundle
+
+    with open_desk() as desk:
+        bundle = desk.store.find_bundle(workflow, ref).bundle
+        is_new = retire_bundle(desk.store, workflow, bundle.digest, reason=reason, author=desk.author, at=desk.now())
+    if as_json:
+        print_json({"digest": bundle.digest, "is_new": is_new})
+        return
+    console().print(f"{bundle.short} {'is retired' if is_new else 'was retired already'}.", markup=False)
+
+
 @bundle_command.command("verify")
 @click.argument("workflow", type=NAME)
 @json_option
@@ -270,7 +291,8 @@ def _value(value: Any) -> str:
 
 
 def _remarks(desk: Desk, bundle: Bundle) -> list[str]:
-    """What is known of the model's future: a floating name, a retirement date."""
+    """What is known of the model's future: a floating name, a retirement date; and whether the bundle itself is retired."""
+    from segue.controller.retiring import find_retired
     from segue.evals.arms import Bench
     from segue.evals.catalogue import NamedBundle
 
@@ -281,4 +303,7 @@ def _remarks(desk: Desk, bundle: Bundle) -> list[str]:
     if arm.retires:
         verb = "retired" if arm.retires <= desk.now()[: len(arm.retires)] else "retires"
         remarks.append(f"{arm.model} {verb} on {arm.retires}.")
+    retired = find_retired(desk.store, bundle.workflow, bundle.digest)
+    if retired is not None:
+        remarks.append(f"Retired by {retired.by} at {retired.at}{f': {retired.reason}' if retired.reason else ''}.")
     return remarks

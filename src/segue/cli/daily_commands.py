@@ -28,8 +28,10 @@ def daily_command(workflow: str, environment: str, endpoint: str | None, cases: 
     """Ask the suite of both bundles of WORKFLOW's upgrade at the production endpoint, once a day (UTC).
 
     The controller does so by itself. The key comes from the environment: the variable that gateway.endpoint_key_env names, else
-    SEGUE_ENDPOINT_KEY; it needs the permissions call and pin. The requests are kept out of all evidence.
+    SEGUE_ENDPOINT_KEY; it needs the permissions call and pin. The requests are kept out of all evidence. Once a week
+    outputs are drawn for segue review, too.
     """
+    from segue.cli.review_commands import draw_week
     from segue.controller.daily_desk import prepare_daily, run_daily
     from segue.controller.reading import read_upgrade
 
@@ -43,6 +45,7 @@ def daily_command(workflow: str, environment: str, endpoint: str | None, cases: 
         at = desk.now()
         prepared = prepare_daily(desk.workspace, desk.store, upgrade, author=desk.author, at=at, most=cases)
         found = run_daily(desk.store, upgrade, prepared, place, day=at[:10], author=desk.author, at=at)
+        draw_week(desk, upgrade)
     if as_json:
         print_json([one.model_dump(mode="json") for one in found])
         return

@@ -46,6 +46,7 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
     type=click.Choice(["text", "json", "access"]),
     help="What to write to standard error: text, a JSON object for each event, or one for each exchange, too.",
 )
+@click.option("--own-key", is_flag=True, help="Make a key for this start, also where segue.yaml declares some; on loopback.")
 @environment_option
 @json_option
 @click.pass_context
@@ -56,6 +57,7 @@ def gateway_command(
     workers: int,
     metrics: str | None,
     log: LogForm | None,
+    own_key: bool,
     environment: str,
     as_json: bool,
 ) -> None:
@@ -65,7 +67,7 @@ def gateway_command(
     """
     if context.invoked_subcommand is None:
         _need_extra()
-        _serve(host, port, workers, environment, metrics=metrics, log=log, as_json=as_json)
+        _serve(host, port, workers, environment, metrics=metrics, log=log, own_key=own_key, as_json=as_json)
 
 
 @gateway_command.command("key")
@@ -98,7 +100,15 @@ def make(name: str, workflows: tuple[str, ...], may_pin: bool, as_json: bool) ->
 
 
 def _serve(
-    host: str, port: int, workers: int, environment: str, *, metrics: str | None, log: LogForm | None, as_json: bool
+    host: str,
+    port: int,
+    workers: int,
+    environment: str,
+    *,
+    metrics: str | None,
+    log: LogForm | None,
+    own_key: bool,
+    as_json: bool,
 ) -> None:
     from segue.cli.desk import open_state
     from segue.gateway.control import socket_folder
@@ -113,7 +123,7 @@ def _serve(
     screen = open_screen(telemetry.log)
     with ExitStack() as stack:
         state = state_folder(workspace.root)
-        keys = _passing_keys(workspace, host)
+        keys = _passing_keys(workspace, host, is_wanted=own_key)
         source = WorkspaceReader(
             workspace.root,
             workspace.environ,
@@ -188,19 +198,25 @@ def _url(host: str, port: int) -> str:
     return f"http://{shown}:{port}"
 
 
-def _passing_keys(workspace: Workspace, host: str) -> list[tuple[str, GatewayKey]]:
-    """A key for trying things out, where none is declared and nobody else can reach the gateway."""
+def _passing_keys(workspace: Workspace, host: str, *, is_wanted: bool) -> list[tuple[str, GatewayKey]]:
+    """A key for trying things out, where none is declared or one is wanted, and nobody else can reach the gateway."""
     from segue.gateway.keys import hash_key, make_key
     from segue.model.serving import GatewayKey
 
-    if workspace.config.gateway.keys:
+    if workspace.config.gateway.keys and not is_wanted:
         return []
     if host not in LOOPBACK:
+        if workspace.config.gateway.keys:
+            raise ProviderError(
+                f"--own-key is for loopback, and {host} can be reached by others.",
+                fix="Leave it out, and use a key that segue.yaml declares.",
+            )
         raise ProviderError(
             f"segue.yaml declares no gateway key, and {host} can be reached by others.",
             fix="Make one: segue gateway key NAME",
         )
-    key = make_key(secrets.token_bytes(32))
+    # Under `segue serve` the key outlives this process: whoever starts it again gives the same.
+    key = os.environ.get("SEGUE_SERVE_KEY") or make_key(secrets.token_bytes(32))
     permissions = ("call", "feedback", "pin", "metrics")
     return [(key, GatewayKey(name="this-gateway", hash=hash_key(key), permissions=permissions))]
 

@@ -99,7 +99,7 @@ class Approval(Length):
 @click.option(
     "--keep",
     type=click.Path(path_type=Path),
-    help="Keep store and exchange log there, as a workspace for segue status, why, history.",
+    help="Keep store and exchange log there, as a workspace.",
 )
 @json_option
 def rehearse_command(
@@ -122,8 +122,8 @@ def rehearse_command(
 ) -> None:
     """Run PLAN as a whole upgrade on virtual time: same controller, routing, scorers and exchange log, no network.
 
-    PLAN is WORKFLOW/PLAN, or the plan's name where one workflow alone has it. Leaves with 0 if the upgrade completed, 12 if it was
-    rolled back, stopped or deferred, 11 if it holds; several runs leave with 0.
+    PLAN is WORKFLOW/PLAN, or the plan's name where one workflow alone has it. Leaves with 0 if the upgrade completed, with 12
+    if it was rolled back, stopped or deferred, with 11 if it holds; several runs leave with 0.
     """
     if requests is not None and per_day is not None:
         raise click.UsageError("--requests and --traffic say the same in two ways: give one.")

@@ -92,8 +92,8 @@ def watching(*, is_quiet: bool) -> Iterator[Watch]:
 def print_rehearsed(screen: Screen, found: Rehearsed, course: Course, keep: Path | None) -> None:
     """Everything of one run."""
     screen.print(
-        f"[bold]{escape(printable(course.plan_name))}[/] on virtual time: {found.requests:,} requests in {found.days:.1f} days, "
-        f"seed {found.seed}; a look every {_hours(course.look_s)}"
+        f"[bold]{escape(printable(course.plan_name))}[/] on virtual time: {found.requests:,} requests in {found.days:.1f} "
+        f"days, seed {found.seed}; a look every {_hours(course.look_s)}"
     )
     for remark in found.remarks:
         print_indented(screen, escape(printable(remark)), 4, "•")

@@ -74,6 +74,13 @@ def _draw(desk: Desk, upgrade: Upgrade, log: ExchangeLog, *, is_now: bool, count
         error_console().print("Nothing was served since the last draw whose text the log has.", style="yellow")
 
 
+def draw_week(desk: Desk, upgrade: Upgrade) -> None:
+    """This week's draw, where it is due and there is a log to draw from."""
+    log = _log(desk)
+    if log is not None:
+        _draw(desk, upgrade, log, is_now=False, count=30)
+
+
 def _as_json(desk: Desk, upgrade: Upgrade, log: ExchangeLog | None, *, reveal: bool) -> dict[str, Any]:
     from segue.controller.review import list_draws, list_marks, review_seen
     from segue.controller.review_texts import ItemTexts, read_item

@@ -1,7 +1,7 @@
 """The reading of drawn outputs on a terminal: one request at a time, its answers side by side, one key for each.
 
-Blinded: answers are called A and B, in an order drawn by chance, and whose they are is said only if somebody asks. Every mark is
-written at once, so leaving loses nothing.
+Blinded: answers are called A and B, in an order drawn by chance, and whose they are is said only if somebody asks. Every mark
+is written at once, so leaving loses nothing.
 """
 
 from __future__ import annotations

@@ -12,12 +12,12 @@ from segue.cli.gateway_views import seen_as_json, seen_lines, serving
 from segue.cli.groups import CommandGroup
 from segue.cli.options import NAME, json_option
 from segue.cli.route_file import apply_command, as_file
-from segue.cli.route_views import labels_of, route_as_json, route_lines, serves_text
-from segue.cli.screen import console, print_json, print_table
+from segue.cli.route_views import cut_off_drill, labels_of, route_as_json, route_lines, serves_text
+from segue.cli.screen import console, error_console, print_json, print_table
 from segue.cli.shadow_cap import shadow_cap_option, shadow_rule
 
 if TYPE_CHECKING:
-    from segue.model.route import Route
+    from segue.model.route import Route, RouteRevision
 
 PRODUCTION = "production"
 environment_option = click.option("--environment", default=PRODUCTION, show_default=True, help="Which environment's route.")
@@ -86,6 +86,7 @@ def show(workflow: str | None, environment: str, as_yaml: bool, as_json: bool) -
         found = [desk.store.find_route(workflow, environment)] if workflow else desk.store.list_routes()
         labels = {one.route.workflow: labels_of(desk, one.route.workflow) for one in found}
         gateways = desk.store.list_gateways()
+        cut_off = [cut_off_drill(desk, one) for one in found]
     if as_json:
         rows = [(one, [seen_as_json(seen, one) for seen in serving(gateways, one)]) for one in found]
         print_json([{**route_as_json(one), "gateways": seen} for one, seen in rows])
@@ -93,8 +94,8 @@ def show(workflow: str | None, environment: str, as_yaml: bool, as_json: bool) -
     screen = console()
     if not found:
         screen.print("No workflow has a route yet. Set one: segue route set WORKFLOW BUNDLE")
-    for one in found:
-        for line in (*route_lines(one, labels[one.route.workflow]), *seen_lines(serving(gateways, one), one)):
+    for one, drill in zip(found, cut_off, strict=True):
+        for line in (*route_lines(one, labels[one.route.workflow]), *drill, *seen_lines(serving(gateways, one), one)):
             screen.print(line, markup=False, soft_wrap=True)
 
 
@@ -139,6 +140,7 @@ def set_route(workflow: str, bundle: str, environment: str, reason: str, as_json
         history = desk.store.route_history(workflow, environment)
         last = history[0] if history else None
         route = parse_route(body).following(last.route if last else None)
+        _warn_of_upgrade(desk, route, last)
         _finish(desk, make_flip(desk, route, last.revision if last else None, reason or "set"), as_json)
 
 
@@ -165,6 +167,7 @@ def flip(
             route = parse_route(_promoted(last.route, digest_of(desk, workflow, bundle)))
         else:
             route = parse_route({**body, "share": share})
+        _warn_of_upgrade(desk, route, last)
         _finish(desk, make_flip(desk, route, last.revision, reason or ("rolled back" if back else "flipped")), as_json)
 
 
@@ -184,6 +187,16 @@ def history(workflow: str, environment: str, as_json: bool) -> None:
         return
     rows = [(str(one.revision), one.at, one.author, serves_text(one.route, labels), one.reason) for one in found]
     print_table(console(), ["revision", "at", "by", "serves", "reason"], rows)
+
+
+def _warn_of_upgrade(desk: Desk, route: Route, last: RouteRevision | None) -> None:
+    """Said, and not refused: whoever changes a route by hand during an upgrade may have to."""
+    from segue.controller.retiring import upgrade_left_behind
+
+    kept = [one for one in (route.incumbent, route.candidate, route.fallback) if one is not None]
+    told = upgrade_left_behind(desk.store, last, kept)
+    if told is not None:
+        error_console().print(told, style="yellow", markup=False, soft_wrap=True)
 
 
 def _promoted(route: Route, digest: str) -> dict[str, Any]:

@@ -52,6 +52,16 @@ def route_lines(revision: RouteRevision, labels: dict[str, str]) -> list[str]:
     return lines
 
 
+def cut_off_drill(desk: Desk, revision: RouteRevision) -> tuple[str, ...]:
+    """A line where a drill left this route behind."""
+    from segue.controller.drilling import unfinished
+
+    if not revision.reason.startswith("drill "):
+        return ()
+    left = unfinished(desk.store, revision.route.workflow, revision.route.environment)
+    return () if left is None else (f"  drill      {left.sentence()}",)
+
+
 def route_as_json(one: RouteRevision) -> dict[str, Any]:
     """The same for a program."""
     return {

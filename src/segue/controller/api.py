@@ -130,10 +130,16 @@ PLACES: tuple[Place, ...] = (
 
 
 class UpgradeApi:
-    """The handler of the API's connections. `keys` are those valid now."""
+    """The handler of the API's connections. `keys` are those valid now; `ring` is called after whatever may change it."""
 
-    def __init__(self, desk: ApiDesk, keys: Callable[[], ControllerKeys], report: Callable[[BaseException], None]) -> None:
-        self._desk, self._keys, self._report = desk, keys, report
+    def __init__(
+        self,
+        desk: ApiDesk,
+        keys: Callable[[], ControllerKeys],
+        report: Callable[[BaseException], None],
+        ring: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._desk, self._keys, self._report, self._ring = desk, keys, report, ring
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -185,6 +191,8 @@ class UpgradeApi:
         async with self._slots:
             found = await asyncio.to_thread(self._answer, place, asked)
         _respond(exchange, found)
+        if place.method == "POST":
+            self._ring()
 
     def _answer(self, place: Place, asked: Asked) -> Answer:
         try:

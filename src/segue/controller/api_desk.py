@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Protocol
 
 from segue.controller.actions import Request, act_on
 from segue.controller.api_answers import Answer
 from segue.controller.api_bodies import ActBody, OpenBody, TicketBody
 from segue.controller.effects import iso
 from segue.controller.ports import Clock
-from segue.controller.reading import read_named, read_record, read_ref
+from segue.controller.reading import read_named, read_record, read_upgrade
 from segue.controller.rolling_back import roll_back
 from segue.controller.tickets import record_tickets
 from segue.controller.views import controller_view, history_view, status_view, why_view
@@ -67,20 +67,20 @@ class ApiDesk:
         controller = plain(controller_view(store, environment))
         return 200, {"environment": environment, "controller": controller, "upgrades": [_short(one) for one in found]}
 
-    def status(self, ref: str, environment: str) -> Answer:
+    def status(self, workflow: str, environment: str) -> Answer:
         """As `segue status --json`."""
         store = self.store()
-        return 200, status_view(store, read_ref(store, ref, environment), self.clock()).as_json()
+        return 200, status_view(store, read_upgrade(store, workflow, environment), self.clock()).as_json()
 
-    def history(self, ref: str, environment: str) -> Answer:
+    def history(self, workflow: str, environment: str) -> Answer:
         """As `segue history --json`."""
         store = self.store()
-        return 200, history_view(store, read_ref(store, ref, environment)).as_json()
+        return 200, history_view(store, read_upgrade(store, workflow, environment)).as_json()
 
-    def why(self, ref: str, environment: str, number: int | None) -> Answer:
+    def why(self, workflow: str, environment: str, number: int | None) -> Answer:
         """As `segue why --json`."""
         store = self.store()
-        return 200, why_view(store, read_ref(store, ref, environment), number).as_json()
+        return 200, why_view(store, read_upgrade(store, workflow, environment), number).as_json()
 
     def open(self, asked: OpenBody, environment: str, *, key: str, name: str) -> Answer:
         """201, or 200 where this very request opened it before."""
@@ -92,10 +92,10 @@ class ApiDesk:
         upgrade, remarks = self.openings.open(store, asked, environment=environment, at=at, key=key, secret=name)
         return 201, {**status_view(store, upgrade, at).as_json(), "remarks": remarks}
 
-    def act(self, ref: str, environment: str, action: Action, asked: ActBody, *, key: str, name: str) -> Answer:
+    def act(self, workflow: str, environment: str, action: Action, asked: ActBody, *, key: str, name: str) -> Answer:
         """As `segue upgrade ACTION --json`; *replace* finds its bundle by label or digest."""
         store = self.store()
-        opening = read_ref(store, ref, environment).opening
+        opening = read_upgrade(store, workflow, environment).opening
         if action == "roll_back":
             return self._roll_back(store, opening, asked, key)
         candidate = None

@@ -124,7 +124,8 @@ class DriftReader:
         )
 
     def _side(self, logged: Logged, contract: ContractScorer | None) -> Side:
-        if not logged.exchange.scores and logged.exchange.response.kept == "full":
+        if logged.exchange.response.kept == "full" and (not logged.exchange.scores or logged.exchange.cost_microusd is None):
+            # Not shipped yet, or by the gateway of another environment, which does not know this bundle.
             logged = self.enrich(logged)
         exchange = logged.exchange
         failed = has_failed(exchange)

@@ -12,17 +12,22 @@ from segue.exchanges.record import Logged
 from segue.exchanges.selection import Selection
 
 MOST_CHARACTERS = 2_000
-MOST_MOVES = 12
-"""Moves that examples are looked up for: the first ones, which are the largest."""
+MOST_QUESTIONS = 12
+"""Questions that examples are looked up for: the first ones, which moved most."""
 
 
 def with_examples(report: DriftReport, log: ExchangeLog, count: int) -> DriftReport:
-    """The report with up to `count` pairs for each of the first moves; a pair is shown once, with the first move it shows."""
+    """The report with up to `count` pairs for each question that moved; a pair is shown once, with the first move it shows.
+
+    Time and money cannot be read in an answer: those moves have none.
+    """
     shown: set[str] = set()
+    asked: set[str] = set()
     moves: list[Move] = []
-    for place, move in enumerate(report.moves):
+    for move in report.moves:
         examples: list[Shown] = []
-        if count and place < MOST_MOVES:
+        if move.question not in asked and len(asked) < MOST_QUESTIONS and move.dimension not in ("latency", "cost"):
+            asked.add(move.question)
             fresh = [one for one in move.witnesses if one not in shown][:count]
             shown.update(fresh)
             examples = [find_example(log, report, pair) for pair in fresh]

@@ -8,8 +8,8 @@ the exception: it overrides anything.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from segue.controller.moments import iso as iso
 from segue.controller.observing import route_in_force
 from segue.controller.world import World
 from segue.errors import ConflictError, FencedError
@@ -24,11 +24,6 @@ DONE = "effect-done"
 """The kind of fact that notes them."""
 AUTHOR = "segue"
 """Who decides where evidence does."""
-
-
-def iso(now: float) -> str:
-    """A moment as the store writes it: UTC, to the second."""
-    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True, slots=True)

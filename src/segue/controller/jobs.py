@@ -28,6 +28,7 @@ JobStanding = Literal["absent", "running", "died", "ended"]
 SEGUE = (sys.executable, "-c", "from segue.cli import main; main()")
 """The command line of this installation, whatever is on the path."""
 _LONGEST = 120
+_MOST_FAULTS = 3
 _TAIL = 64 * 1024
 _SCRIPT = (
     '( "$@" >"$SEGUE_JOB.out" 2>>"$SEGUE_JOB.log"; echo $? >"$SEGUE_JOB.part" && mv "$SEGUE_JOB.part" "$SEGUE_JOB.code" ) '
@@ -102,7 +103,10 @@ class Jobs:
             with _file(self._stem(name), "out").open("rb") as file:
                 found: Any = json.loads(file.read(_TAIL))
             error = found["error"]
-            return f"{error['what']} {error['fix']}".strip()
+            # One fault says itself; of several the error's own words say how many.
+            told = [error] if len(error["faults"]) != 1 else []
+            told += error["faults"][:_MOST_FAULTS]
+            return " ".join(dict.fromkeys(f"{one['what']} {one['fix']}".strip() for one in told))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

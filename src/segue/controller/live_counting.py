@@ -83,6 +83,7 @@ class Counter:
     nodes: int
     _codes: dict[str, int] = field(default_factory=dict)
     _assigned: set[str] = field(default_factory=set)
+    _open: dict[int, Units] = field(default_factory=dict)
 
     def assigned(self, rows: Rows) -> tuple[int, int]:
         """How many units were drawn for either arm in these rows for the first time; a sticky one counts once for ever."""
@@ -110,6 +111,14 @@ class Counter:
                 codes.append(known[unit])
         chosen = served.take(np.array(first, np.intp))
         return Units(chosen.at, chosen.arm, chosen.cells, np.array(codes, np.int64), chosen.asked)
+
+    def remember(self, number: int, units: Units) -> None:
+        """The units of a block, until all of its metrics were counted."""
+        self._open[number] = units
+
+    def recall(self, number: int, *, forget: bool) -> Units:
+        """Those of a block that was opened."""
+        return self._open.pop(number) if forget else self._open[number]
 
     def count(self, units: Units, rows: Rows, streams: Sequence[int], age: float, told: Told) -> Tally:
         """These streams, at their age. `rows` are those served in the block; of users, those served since it began."""
@@ -145,13 +154,7 @@ class Counter:
         labelled = asked & is_labelled
         weight = np.where(labelled, np.minimum(1.0, self.least[stream] / np.where(asked, probability, 1.0)), 0.0)
         bad = np.where(labelled, mean, 0.0)
-        at = bad * (self.nodes - 1)
-        left = np.minimum(at.astype(np.intp), self.nodes - 2)
-        part = at - left
-        laid = np.zeros((len(bad), self.nodes))
-        rows = np.arange(len(bad))
-        laid[rows, left] += weight * (1.0 - part)
-        laid[rows, left + 1] += weight * part
+        laid = lay(bad, weight, self.nodes)
         moments = np.stack([weight, weight * bad, weight * bad * bad], -1)
         for arm in range(ARMS):
             mine = units.cells & (units.arm == arm)[:, None]
@@ -175,6 +178,18 @@ def _said(rows: Rows, since: Floats, stream: int, age: float, told: Told) -> tup
         said = [bad for at, bad in told.of(name, stream) if begin <= at <= begin + age]
         total[place], count[place] = sum(said), len(said) or silence
     return total, count
+
+
+def lay(bad: Floats, weight: Floats, nodes: int) -> Floats:
+    """Each badness as mass on its two nearest nodes, as `Scale.masses` lays one. Shape (values, nodes)."""
+    at = bad * (nodes - 1)
+    left = np.minimum(at.astype(np.intp), nodes - 2)
+    part = at - left
+    laid = np.zeros((len(bad), nodes))
+    rows = np.arange(len(bad))
+    laid[rows, left] += weight * (1.0 - part)
+    laid[rows, left + 1] += weight * part
+    return laid
 
 
 def exposed_of(units: Units) -> Array:

@@ -74,6 +74,9 @@ class Feed:
     _reread_at: float = -inf
     _bounds: tuple[float, float] = (inf, inf)
 
+    def __post_init__(self) -> None:
+        self._next = dict.fromkeys(self.ages, 0)
+
     def follow(self, upgrade: Upgrade, now: float) -> bool:
         """Read what came. True where everything begins anew: whatever was made of earlier blocks is to be forgotten."""
         spans = spans_of(upgrade, self.stage)
@@ -148,7 +151,7 @@ class Feed:
         if self._arrivals is None:
             self._arrivals = Arrivals(
                 self.log,
-                self.reader.setting.name if False else self.told.workflow,
+                self.told.workflow,
                 since_ns=int(self.since * 1e9),
                 columns=COLUMNS,
                 outcome_columns=TOLD_COLUMNS,
@@ -184,7 +187,7 @@ class Feed:
     def _sorted_pool(self) -> Rows:
         parts = [one for one in (self._pool, *self._fresh) if one is not None]
         if not parts:
-            return _NOTHING(len(self.ages), len(self.reader.setting.slices))
+            return _nothing(len(self.ages), len(self.reader.setting.slices))
         if self._fresh:
             self._pool, self._fresh = Rows.join(parts).in_order(), []
         assert self._pool is not None
@@ -231,7 +234,7 @@ def make_feed(
     kinds: Mapping[str, int] = {
         stream.metric: place for place, stream in enumerate(setting.streams) if reader.sources[stream.metric] == "outcome"
     }
-    feed = Feed(
+    return Feed(
         log,
         reader,
         stage,
@@ -243,16 +246,28 @@ def make_feed(
         Told(upgrade.opening.workflow, kinds, setting.streams),
         by_user=plan.unit == "user",
     )
-    feed._next = dict.fromkeys(feed.ages, 0)
-    return feed
 
 
 def _seconds(at_ns: int | None) -> float:
     return inf if at_ns is None else at_ns / 1e9
 
 
-def _NOTHING(streams: int, cells: int) -> Rows:
+def _nothing(streams: int, cells: int) -> Rows:
     """No rows."""
-    none, words = np.zeros(0), np.zeros(0, object)
-    values = np.zeros((0, streams))
-    return Rows(none, words, words, words, np.zeros(0, np.int8), words, np.zeros((0, cells), bool), values, values, none, none, none, np.zeros(0, bool))
+    none, words, flags = np.zeros(0), np.zeros(0, object), np.zeros(0, bool)
+    table = np.zeros((0, streams))
+    return Rows(
+        at=none,
+        ids=words,
+        units=words,
+        pairs=words,
+        arm=np.zeros(0, np.int8),
+        segment=words,
+        cells=np.zeros((0, cells), bool),
+        values=table,
+        asked=table,
+        latency_ns=none,
+        ttft_ns=none,
+        cost_microusd=none,
+        answered=flags,
+    )

@@ -21,6 +21,9 @@ INCIDENT = "critical_incident"
 """The kind of outcome that says: a person confirmed a critical safety incident."""
 
 
+_MANY = 1_000
+
+
 class _Said(NamedTuple):
     """One outcome. Of two with one identity the smaller one counts: the earlier, whoever reads them."""
 
@@ -44,6 +47,7 @@ class Told:
     _found: dict[str, dict[tuple[int, str], _Said]] = field(default_factory=dict)
     incidents: set[str] = field(default_factory=set)
     unreadable: int = 0
+    _many: int = _MANY
 
     def add(self, tables: Iterable[pa.Table]) -> Iterator[float]:
         """Read what came; gives the times of those that are watched."""
@@ -96,8 +100,11 @@ class Told:
         return [(one.at, one.bad) for one in said if one.bad is not None]
 
     def forget(self, before: float) -> None:
-        """Those told before a time that no exchange still waits for."""
+        """Drop those told before a time that no exchange waits for any more; now and then, for that goes through all."""
+        if len(self._found) < self._many:
+            return
         self._found = {name: said for name, said in self._found.items() if any(one.at >= before for one in said.values())}
+        self._many = max(_MANY, 2 * len(self._found))
 
 
 def _watched(table: pa.Table, kinds: set[str]) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from segue.controller.drilling import is_under_way
 from segue.controller.ports import LiveSeen
 from segue.controller.world import World
 from segue.errors import NotFoundError
@@ -111,6 +112,9 @@ def _route_seen(world: World, upgrade: Upgrade, revision: RouteRevision | None) 
         standing = "as asked" if world.gateways.serve(revision) else "unconfirmed"
     elif route.candidate is None and route.incumbent == upgrade.opening.incumbent:
         standing = "rolled back"
+    elif is_under_way(world.store, revision, world.clock()):
+        # Back in seconds, and nobody meets the candidate who did not before.
+        standing = "unconfirmed"
     else:
         standing = "changed"
     return RouteSeen(standing, **said)

@@ -48,6 +48,9 @@ class Probed:
 _OURS = frozenset((400, 401, 403, 404))
 """What the gateway says to a probe that is asked wrongly."""
 
+_ASKED_WRONGLY = frozenset(("refused_request", "not_recorded"))
+"""What a provider says to a question it would not take from anybody: it is there, and whether it serves is not known."""
+
 Probe = Callable[[Upgrade, Bundle], Probed]
 """Asks a bundle the least that can be asked. May take its time, and never raises for what a provider does."""
 
@@ -158,7 +161,9 @@ async def _ask_provider(workspace: CurrentWorkspace, store: Store, bundle: Bundl
         return Probed(False, f"no answer within {TIMEOUT_S:.0f} s")
     finally:
         await connections.close()
-    return Probed(True) if outcome.failure is None else Probed(False, outcome.failure.kind)
+    if outcome.failure is None:
+        return Probed(True)
+    return Probed(None if outcome.failure.kind in _ASKED_WRONGLY else False, outcome.failure.kind)
 
 
 def probe_endpoint(endpoint: Callable[[], Endpoint | None]) -> Probe:
@@ -202,8 +207,11 @@ async def _ask_endpoint(place: Endpoint, workflow: str, bundle: Bundle) -> Probe
 
 
 def _question(bundle: Bundle) -> Case:
-    """The least that can be asked; the variables of the bundle's prompt are filled in with a word."""
+    """The least that can be asked; the prompt's variables are filled in. A simulated model answers with the reference."""
     names = prompt_variables(bundle.prompt.system) | prompt_variables(bundle.prompt.template)
     return Case(
-        case_id="probe", messages=(Message(role="user", content="Hello"),), variables=dict.fromkeys(sorted(names), "probe")
+        case_id="probe",
+        messages=(Message(role="user", content="Hello"),),
+        variables=dict.fromkeys(sorted(names), "probe"),
+        reference="Hello",
     )

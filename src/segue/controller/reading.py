@@ -44,18 +44,18 @@ def read_ref(store: UpgradeStore, ref: str, environment: str = PRODUCTION) -> Up
     found = find_upgrade(store, ref, environment)
     if found is not None:
         return found
-    try:
+    # A workflow's own name never means the upgrade of another whose name begins so.
+    if any(one.upgrade.startswith(ref) and ref.startswith(f"{one.workflow}-") for one in store.list_upgrades()):
         return read_named(store, ref)
-    except NotFoundError:
-        known = {one.workflow for one in store.list_upgrades(environment=environment)}
-        if not known:
-            return read_upgrade(store, ref, environment)
-        raise NotFoundError.naming(
-            f"upgrade in {environment} of",
-            ref,
-            known,
-            fix=f"Open one: segue upgrade {ref} --candidate BUNDLE. All there are: segue upgrade list",
-        ) from None
+    known = {one.workflow for one in store.list_upgrades(environment=environment)}
+    if not known:
+        return read_upgrade(store, ref, environment)
+    raise NotFoundError.naming(
+        f"upgrade in {environment} of",
+        ref,
+        known,
+        fix=f"Open one: segue upgrade {ref} --candidate BUNDLE. All there are: segue upgrade list",
+    )
 
 
 def read_open(store: UpgradeStore, environment: str | None = None) -> list[Upgrade]:

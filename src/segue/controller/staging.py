@@ -34,19 +34,24 @@ class StagingJobs:
 
     def seen(self, upgrade: Upgrade) -> tuple[bool | None, tuple[str, ...]]:
         """Whether staging was passed, and why not. Looks after the job on the way."""
-        number = asked_number(upgrade)
+        number = self._number(upgrade)
         if number is None:
             return None, ()
-        result = self.result(upgrade)
+        result = read_result(self.store, upgrade.opening.workflow, upgrade.opening.upgrade, number)
         if result is not None:
             return judge_result(self.store, upgrade, result)
         return None, self._tend(upgrade, number)
 
-    def result(self, upgrade: Upgrade) -> StagingResult | None:
-        """What the job that was asked for last found."""
+    def _number(self, upgrade: Upgrade) -> int | None:
+        """The entry whose job counts: the last that asked for staging, or a resumption after one that found too little."""
         number = asked_number(upgrade)
-        opening = upgrade.opening
-        return None if number is None else read_result(self.store, opening.workflow, opening.upgrade, number)
+        for entry in upgrade.entries:
+            if number is None or entry.number <= number or entry.event != "resume" or entry.state.stage != "staging":
+                continue
+            result = read_result(self.store, upgrade.opening.workflow, upgrade.opening.upgrade, number)
+            if result is not None and has_too_little(upgrade, result):
+                number = entry.number
+        return number
 
     def _tend(self, upgrade: Upgrade, number: int) -> tuple[str, ...]:
         """Begin the job, or begin it again; what is wrong where that would be of no use."""
@@ -77,11 +82,22 @@ def job_name(upgrade: str, number: int, attempt: int = 1) -> str:
     return f"{upgrade}-{number}-staging" + ("" if attempt == 1 else f"-{attempt}")
 
 
+def has_too_little(upgrade: Upgrade, result: StagingResult) -> bool:
+    """Whether another try may find more, once somebody has mended what was in its way."""
+    return bool(result.broken) or result.report is None or result.report.n_pairs < least_pairs(upgrade, result)
+
+
+def least_pairs(upgrade: Upgrade, result: StagingResult) -> int:
+    """As many as the plan asks for; of a suite that stands in for traffic, as many as it has."""
+    least = upgrade.plan.staging.least
+    return min(least, max(1, result.n_sent)) if result.source == "suite" else least
+
+
 def judge_result(store: UpgradeStore, upgrade: Upgrade, result: StagingResult) -> tuple[bool | None, tuple[str, ...]]:
     """The gate's verdict on what a job found, with what was accepted since."""
     opening, state = upgrade.opening, upgrade.state
     if result.broken:
         return False, (result.broken,)
     explained = accepted_of(store, opening.workflow, state.incumbent, state.candidate)
-    least = min(upgrade.plan.staging.least, result.n_sent) if result.source == "suite" else upgrade.plan.staging.least
+    least = least_pairs(upgrade, result)
     return judge_staging(result.report, result.integration, explained, least=least, workflow=opening.workflow)

@@ -69,8 +69,8 @@ def _found(work: StagingWork, upgrade: Upgrade, number: int, folder: ReplayFolde
         name = work.workflow.name
         return StagingResult(
             number=number,
-            broken=f"'{name}' has no recorded traffic and no suite: there is nothing to replay. Record some (segue gateway with "
-            f"serving: keep: full), or write workflows/{name}/suites/{work.workflow.suite}.jsonl.",
+            broken=f"'{name}' has no recorded traffic and no suite: there is nothing to replay. Record some "
+            f"(segue gateway, with serving: keep: full), or write workflows/{name}/suites/{work.workflow.suite}.jsonl.",
         )
     environment = upgrade.plan.staging.environment
     set_staging_route(work.store, upgrade, author=work.author, at=iso(work.clock_ns() / NS))

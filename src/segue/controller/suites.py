@@ -27,6 +27,8 @@ from segue.upgrade.seen import SuiteSeen
 RUN = "suite-run"
 MOST_TRIES = 3
 """So often an eval that was killed, or stopped from outside, is begun again before people look."""
+KILLED = 128
+"""From this exit code on a signal ended it: Ctrl-C, whoever stops the machine, the kernel where memory ran out."""
 _STOPPED = {
     "budget": "The regression eval reached its budget and judged only what was finished. Raise eval_usd in a new plan, or run "
     "segue eval {workflow} --candidate {candidate} by hand and resume.",
@@ -39,7 +41,7 @@ _STOPPED = {
 
 @dataclass(frozen=True)
 class EvalJobs:
-    """The port on this workspace's jobs. `run` notes what it does; `begins` sees the words of each job, for tests."""
+    """The port on this workspace's jobs. `endpoint` is where production is reached, `None` where nobody has said."""
 
     store: Store
     jobs: Jobs
@@ -84,7 +86,7 @@ class EvalJobs:
             return
         if job.standing == "ended":
             self._end(upgrade, number, tried, job.code, name)
-        elif job.standing == "died" and tried >= MOST_TRIES:
+        elif tried >= MOST_TRIES:
             self._note(upgrade, number, tried, reason=f"The regression eval was killed {tried} times. {self._where(name)}")
         else:
             self._begin(upgrade, number, tried + 1)
@@ -93,7 +95,8 @@ class EvalJobs:
         """It ended without a verdict that counts."""
         asked = asked_of(upgrade)
         why = None if asked is None else stopped_run(self.store, upgrade, asked)
-        if (why == "interrupted" or code == 130) and tried < MOST_TRIES:
+        was_killed = code is None or code >= KILLED
+        if (why == "interrupted" or was_killed) and tried < MOST_TRIES:
             self._begin(upgrade, number, tried + 1)
             return
         opening = upgrade.opening

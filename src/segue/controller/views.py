@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from segue.controller.actions import LOOK
+from segue.controller.controller import LOOKS_A_CYCLE
 from segue.controller.effects import DONE, iso
 from segue.controller.observing import counted_s
 from segue.controller.views_next import next_steps
@@ -32,11 +33,11 @@ from segue.papers.upgrade_view import (
     WhyView,
 )
 from segue.store.base import Store
-from segue.upgrade.decide import ORDER, where
-from segue.upgrade.event import lengths
+from segue.upgrade.decide import where
+from segue.upgrade.event import DAY_S, lengths
 from segue.upgrade.judgement_json import judgement_from_json
 from segue.upgrade.log import Upgrade, UpgradeEntry
-from segue.upgrade.state import UpgradeState
+from segue.upgrade.state import ORDER, UpgradeState
 from segue.upgrade.table import LIVE
 from segue.upgrade.wanted import most_share
 
@@ -214,6 +215,7 @@ def _last_look(store: Store, upgrade: Upgrade, now: float) -> tuple[LookView | N
     look = LookView(
         at=iso(at),
         age_s=now - at,
+        is_old=now - at > 2 * upgrade.plan.cycle * DAY_S / LOOKS_A_CYCLE,
         gates=gates,
         missing=fault or missing,
         over_budget=_texts(body, "over_budget"),

@@ -10,15 +10,13 @@ import shlex
 from segue.controller.effects import iso
 from segue.controller.reading import PRODUCTION
 from segue.errors import InputError
-from segue.papers.upgrade_view import NextView
+from segue.papers.upgrade_view import ANYBODY, NextView
 from segue.upgrade.decide import UNPASSABLE, act
 from segue.upgrade.event import until
 from segue.upgrade.log import Upgrade
 from segue.upgrade.people import due_approvals, missing_approvals
 from segue.upgrade.state import UpgradeState
 from segue.upgrade.table import LIVE, Action, find_row
-
-ANYBODY = "whoever may run the command"
 
 
 def next_steps(upgrade: Upgrade, *, served_s: float, missing: tuple[str, ...] | None, now: float) -> tuple[NextView, ...]:
@@ -85,9 +83,9 @@ def _held(upgrade: Upgrade) -> tuple[NextView, ...]:
     looks = NextView(what, who=_operators(upgrade), command=f"segue why {shlex.quote(upgrade.opening.workflow)}")
     found = [looks]
     if find_row(state.stage, state.standing, "resume", state.held_by) is not None:
-        found.append(_person(upgrade, "resume", "What held it is mended, or taken upon oneself:"))
+        found.append(_person(upgrade, "resume", "Once what held it is mended, or somebody answers for it, it goes on:"))
     if find_row(state.stage, state.standing, "advance", state.held_by) is not None and state.held_by not in UNPASSABLE:
-        found.append(_person(upgrade, "advance", "It goes on in spite of it:"))
+        found.append(_person(upgrade, "advance", "Or it is left as it is, and the next stage or step begins:"))
     if find_row(state.stage, state.standing, "roll_back", state.held_by) is not None:
         found.append(_person(upgrade, "roll_back", "Or users go back:"))
     elif find_row(state.stage, state.standing, "abort", state.held_by) is not None:

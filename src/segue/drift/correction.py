@@ -21,7 +21,7 @@ def least_log10_p(discordant: float) -> float:
     return min(0.0, (1.0 - discordant) * log10(2.0))
 
 
-def testable(least: Sequence[float], alpha: float) -> list[int]:
+def countable(least: Sequence[float], alpha: float) -> list[int]:
     """The places of the questions that count, by the smallest p-value (log10) that each could have given."""
     for k in range(1, len(least) + 1):
         kept = [place for place, one in enumerate(least) if one <= log10(alpha / k)]
@@ -32,7 +32,7 @@ def testable(least: Sequence[float], alpha: float) -> list[int]:
 
 def adjust(log10_p: Sequence[float], least: Sequence[float], alpha: float) -> tuple[list[float], int]:
     """Adjusted p-values (log10) to be held against `alpha`, and how many questions counted; 0 (a p of 1) for the others."""
-    kept = testable(least, alpha)
+    kept = countable(least, alpha)
     adjusted = [0.0] * len(log10_p)
     for place, value in zip(kept, holm([log10_p[one] for one in kept]), strict=True):
         adjusted[place] = value

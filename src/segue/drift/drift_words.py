@@ -44,7 +44,7 @@ def hidden_sentence(question: str, low: float, high: float) -> str:
     asked = BY_NAME[question]
     reach = max(abs(low), abs(high))
     size = f"{_percent(reach)}" if asked.kind == "amount" else f"{_points(reach)} points"
-    return f"No move shown; a move of up to {size} could have stayed unseen ({question.replace('_', ' ')})."
+    return f"A move of up to {size} could have stayed unseen ({question.replace('_', ' ')})."
 
 
 def _begin(text: str) -> str:

@@ -75,7 +75,9 @@ def judge_drift(gathering: Gathering, about: About) -> DriftReport:
         level = 1 - ALPHA / 2 / max(1, counted)
         for one, log10_p in zip(family, adjusted, strict=True):
             low, high = _interval(one, level)
-            if log10_p <= log10(ALPHA / 2) and not (one.question.kind == "differs" and low <= one.question.limit):
+            # Of what differs by chance, only so much is a move; and no move is named whose interval says that it may be none.
+            least = one.question.limit if one.question.kind == "differs" else 0.0
+            if log10_p <= log10(ALPHA / 2) and (low > least or high < 0):
                 moves.append(_move(one, low, high, log10_p, gathering.cells[one.where]))
             elif not of_slices:
                 hidden.setdefault(one.question.dimension, []).append((one.question.name, low, high))
@@ -145,7 +147,9 @@ def _cluster_error(sizes: Floats, sums: Floats, mean: float) -> tuple[float, flo
     residual = sums - sizes * mean
     spread = float((residual**2).sum()) * blocks / (blocks - 1)
     effective = n**2 / float((sizes**2).sum())
-    return math.sqrt(spread) / n, max(1.0, effective - 1)
+    # Two blocks more, one that did not move and one that moved twice as far: that all are alike does not read as certainty.
+    least = abs(mean) * math.sqrt(2.0) / (blocks + 2)
+    return max(math.sqrt(spread) / n, least), max(1.0, effective - 1)
 
 
 def _student(mean: float, error: float, degrees: float, blocks: int) -> float:

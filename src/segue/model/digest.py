@@ -7,6 +7,7 @@ order of the keys.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 
 import orjson
 import rfc8785
@@ -18,6 +19,8 @@ SHORT = 10
 """How many hex digits a short id shows unless more are needed to tell two apart."""
 LARGEST = 2**53 - 1
 """The largest integer that every JSON reader reads as it was written."""
+SMALLEST_ALIKE, LARGEST_ALIKE = 1e-4, 1e15
+"""Between them every JSON writer writes a float without an exponent."""
 
 
 def canonical_json(value: Json) -> bytes:
@@ -29,6 +32,8 @@ def canonical_json(value: Json) -> bytes:
         if _is_plain(value):
             # For such values sorted orjson output is RFC 8785 to the byte, thirty times as fast; a test holds it to that.
             return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        with suppress(_OnlyByTheBookError):
+            return orjson.dumps(_as_plain(value), option=orjson.OPT_SORT_KEYS)
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, orjson.JSONEncodeError, UnicodeEncodeError, RecursionError) as error:
         raise InputError(
@@ -47,6 +52,29 @@ def _is_plain(value: Json) -> bool:
     if kind is list or kind is tuple:
         return all(_is_plain(inner) for inner in value)
     return kind is int and -LARGEST <= value <= LARGEST
+
+
+class _OnlyByTheBookError(Exception):
+    """A value that two JSON writers may write differently."""
+
+
+def _as_plain(value: Json) -> Json:
+    """The value with whole floats as integers, which RFC 8785 writes alike; other floats where both write the same digits.
+
+    Those are neither so small nor so large that one of them writes an exponent.
+    """
+    kind = type(value)
+    if kind is float:
+        if value == 0 or SMALLEST_ALIKE <= abs(value) < LARGEST_ALIKE:
+            return int(value) if value.is_integer() else value
+    elif kind is dict:
+        if all(type(key) is str and key.isascii() for key in value):
+            return {key: _as_plain(inner) for key, inner in value.items()}
+    elif kind is list or kind is tuple:
+        return [_as_plain(inner) for inner in value]
+    elif _is_plain(value):
+        return value
+    raise _OnlyByTheBookError
 
 
 def digest_of(value: Json) -> str:

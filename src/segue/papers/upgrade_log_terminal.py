@@ -44,6 +44,7 @@ def print_why(view: WhyView, console: Console, *, whole: bool = False) -> None:
     head.append(event_words(view.entry.event), "bold")
     head.append(f", by {_author(view.entry)}, {moment(view.entry.at)}\n")
     head.append(_move(view.entry))
+    head.rstrip()
     write_lines(console, [*lines_of(console, head), []])
     grid = labelled(LABEL)
     if view.entry.because:
@@ -51,7 +52,8 @@ def print_why(view: WhyView, console: Console, *, whole: bool = False) -> None:
     elif view.missing == ():
         grid.add_row(Text("because", "bold"), "Nothing that was asked for is missing.")
     if view.suite is not None:
-        words = "\n".join((f"{view.suite.outcome}, verdict {view.suite.verdict[:10]}", *view.suite.reasons))
+        more = () if view.suite.reasons == view.entry.because else view.suite.reasons
+        words = "\n".join((f"{view.suite.outcome}: segue report {_word(view.workflow)} {view.suite.verdict[:10]}", *more))
         grid.add_row(Text("suite", "bold"), Text(held(printable_lines(words))))
     if view.missing:
         grid.add_row(Text("missing", "bold"), Text(held("\n".join(map(printable_line, view.missing)))))

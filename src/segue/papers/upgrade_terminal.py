@@ -18,14 +18,12 @@ from segue.papers.figures import count, number
 from segue.papers.printable import printable_line, printable_name
 from segue.papers.screen import clip_middle, labelled, lines_of, write_lines
 from segue.papers.ties import held
-from segue.papers.upgrade_view import ControllerView, GateView, GatewayView, NextView, PlaceView, StatusView
+from segue.papers.upgrade_view import ANYBODY, ControllerView, GateView, GatewayView, NextView, PlaceView, StatusView
 from segue.papers.upgrade_words import effect_words, moment, place_words, settled_words, span, verdict_words
 
 MOST_GATES = 12
 """So many gates fit on one screen; the rest is counted."""
 MOST_SENTENCES = 4
-STALE_S = 120.0
-"""A look is due at least once a minute: an older one is said to be old."""
 LABEL = 11
 WORST_FIRST = ("harm", "invalid", "inconclusive", "safe")
 COLOURS = {"harm": "bold red", "invalid": "bold red", "inconclusive": "yellow", "safe": "green"}
@@ -72,7 +70,7 @@ def print_next(steps: Sequence[NextView], console: Console) -> None:
     """What happens next; commands stand on lines of their own."""
     for index, one in enumerate(steps):
         grid = labelled(LABEL)
-        who = f" {_people(one.who)}." if one.who else ""
+        who = f" {_people(one.who)}." if one.who and one.who != (ANYBODY,) else ""
         grid.add_row(Text("next" if index == 0 else "", "bold"), Text(held(_line(one.what) + who)))
         write_lines(console, lines_of(console, grid))
         if one.command:
@@ -231,9 +229,9 @@ def _foot(view: StatusView) -> RenderableType:
     look = view.look
     if look is not None:
         age = f"{span(look.age_s)} ago" if look.age_s >= 0 else "by a clock ahead of this one"
-        is_old = look.age_s > STALE_S
-        words = f"last {age}" + (": what stands above is as old" if is_old else "")
-        grid.add_row(Text("looked", "bold"), Text(words, "bold yellow" if is_old else ""))
+        is_old = look.is_old or not view.controller.acts
+        words = f"written down {age}" + (": what stands above is as old" if is_old else "")
+        grid.add_row(Text("last look", "bold"), Text(words, "bold yellow" if is_old else ""))
     grid.add_row(Text("gateways", "bold"), Text(held(_gateways(view.gateways, view.revision))))
     grid.add_row(
         Text("upgrade", "bold"), Text(f"{printable_name(view.upgrade)}, opened by {printable_name(view.opened_by)}", DIM)

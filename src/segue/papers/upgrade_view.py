@@ -13,6 +13,8 @@ from typing import Any, Literal
 from segue.gates.report import plain
 from segue.model import Json
 
+ANYBODY = "whoever may run the command"
+"""Who has to do something where the plan names nobody for it."""
 PlaceStanding = Literal["behind", "here", "ahead"]
 
 
@@ -82,10 +84,11 @@ class GateView:
 
 @dataclass(frozen=True, slots=True)
 class LookView:
-    """What the controller saw last, and when."""
+    """What the controller saw last, and when. `is_old`: longer ago than looks are apart while one acts."""
 
     at: str
     age_s: float
+    is_old: bool
     gates: tuple[GateView, ...] = ()
     missing: tuple[str, ...] | None = None
     over_budget: tuple[str, ...] = ()

@@ -113,6 +113,16 @@ class Answers:
             return _said(outcome, REFUSAL)
         return _said(outcome, text[: max(1, int(len(text) * KEPT_OF_CUT))], "length")
 
+    def share_right(self, metric: str, weights: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+        """The mean of a metric over the traffic, as what is right: 1 − it where lower is better."""
+        total = known = 0.0
+        for row, weight in zip(self.table, weights.tolist(), strict=True):
+            values = [value for one in row if (value := one.scores.get(metric)) is not None]
+            if values:
+                total, known = total + weight * sum(values) / len(values), known + weight
+        mean = total / known if known else 0.0
+        return 1 - mean if self.better.get(metric) == "lower" else mean
+
     # what a metric's trouble takes
 
     def chance(self, trouble: Trouble, weights: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:

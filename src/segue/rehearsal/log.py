@@ -17,8 +17,6 @@ from segue.exchanges.shipper import Shipper, ShipSettings
 MIB = 1 << 20
 TIDY_EVERY = 32
 """Shipments; then small files are merged."""
-WORTH_A_FILE = 2_000
-"""Records. A gateway ships every second, whatever there is; here each file costs as much as some thousand records."""
 
 
 class RehearsalLog:
@@ -41,8 +39,8 @@ class RehearsalLog:
         self.n_kept += 1
 
     def ship(self) -> None:
-        """What was appended, to the archive, once it is worth a file: until then it is read from the spool."""
-        if self.n_kept - self._n_shipped < WORTH_A_FILE:
+        """What was appended, to the archive: evidence is made of what was shipped."""
+        if self.n_kept == self._n_shipped:
             return
         self._n_shipped = self.n_kept
         self._spool.tend()

@@ -7,11 +7,12 @@ a repeat is a draw); of a recorded one the stored repeats are the draws.
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from segue.errors import InputError, ProviderError
 from segue.model import Bundle, Case, Exchange
-from segue.providers.base import ModelOutcome
+from segue.providers.base import ModelOutcome, ModelRequest
 from segue.providers.clock import ManualClock
 from segue.providers.config import parse_provider
 from segue.providers.rendering import render_request
@@ -49,6 +50,7 @@ class ScriptedOutputs:
 
     def __init__(self, bundle: Bundle, config: ScriptedConfig) -> None:
         self.bundle = bundle
+        self._rendered: tuple[str, ModelRequest] | None = None
         clock = ManualClock()
         self._provider = ScriptedProvider(bundle.model.provider, config.model_copy(update={"realtime": 0.0}), clock=clock)
         model = config.models[bundle.model.snapshot]
@@ -64,10 +66,16 @@ class ScriptedOutputs:
         return DRAWS
 
     def outcome(self, case: Case, draw: int) -> ModelOutcome:
-        return at_once(self._provider.ask(render_request(self.bundle, case, draw)))
+        return at_once(self._provider.ask(replace(self._request(case), repeat=draw)))
 
     def otherwise(self, case: Case) -> Sequence[ModelOutcome]:
-        return [at_once(other.ask(render_request(self.bundle, case, draw))) for other in self._others for draw in range(2)]
+        return [at_once(other.ask(replace(self._request(case), repeat=draw))) for other in self._others for draw in range(2)]
+
+    def _request(self, case: Case) -> ModelRequest:
+        """Rendered once for all draws of a case."""
+        if self._rendered is None or self._rendered[0] != case.case_id:
+            self._rendered = (case.case_id, render_request(self.bundle, case, 0))
+        return self._rendered[1]
 
 
 class StoredOutputs:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import orjson
+
 from segue.evals.labels import labels_of
 from segue.gateway.enriching import contract_of, score_reply
 from segue.model import Bundle, Case, Contract, Exchange, Workflow
@@ -26,8 +28,15 @@ Scores = Mapping[str, float | None]
 
 @dataclass(frozen=True, slots=True)
 class _Named:
+    """A scorer, and whether what it says follows from case and reply alone."""
+
     scorer: Scorer
     needs_label: bool
+    is_settled: bool
+
+
+MEASURED = frozenset(("latency", "ttft", "tokens", "cost", "recorded_label"))
+"""Types of scorers that look beyond the reply: at what it took, or at who labelled this very repeat."""
 
 
 class Ruler:
@@ -45,16 +54,21 @@ class Ruler:
         pure = workflow.model_copy(update={"scorers": tuple(one for one in workflow.scorers if one.type not in UNRUN)})
         self.left_out = tuple(one.name for one in workflow.scorers if one.type in UNRUN)
         built = zip(pure.scorers, build_scorers(pure, context=context), strict=True)
-        self._scorers = [_Named(one, spec.type == "recorded_label") for spec, one in built if isinstance(one, Scorer)]
+        self._scorers = [
+            _Named(one, spec.type == "recorded_label", spec.type not in MEASURED)
+            for spec, one in built
+            if isinstance(one, Scorer)
+        ]
         self._cheap = contract_of(bundle)
         self.better = {metric.name: metric.better for one in self._scorers for metric in one.scorer.metrics}
         self._behaviour = bundle.behaviour
+        self._last: dict[bytes, dict[str, float | None]] = {}
+        self._last_case = ""
 
     def score(self, case: Case, outcome: ModelOutcome, repeat: int) -> dict[str, float | None]:
         """All scores of one output; none of a failure."""
         if outcome.reply is None:
             return {}
-        found = score_reply(outcome.reply, self._cheap)
         exchange = Exchange(
             behaviour=self._behaviour,
             case_id=case.case_id,
@@ -66,12 +80,21 @@ class Ruler:
             ttft_ms=outcome.ttft_ms,
             cost_microusd=outcome.cost_microusd,
         )
-        for one in self._scorers:
-            if one.needs_label and repeat == CHANGED:
-                continue
-            for score in one.scorer.score(case, exchange):
-                found[score.name] = score.value
-        return found
+        # The draws of a case are scored one after the other, and most say the same.
+        if case.case_id != self._last_case:
+            self._last_case, self._last = case.case_id, {}
+        said = orjson.dumps(outcome.reply.as_json(), default=str)
+        found = self._last.get(said)
+        if found is None:
+            found = score_reply(outcome.reply, self._cheap)
+            for one in self._scorers:
+                if one.is_settled:
+                    found.update((score.name, score.value) for score in one.scorer.score(case, exchange))
+            self._last[said] = found
+        measured = [one for one in self._scorers if not one.is_settled and not (one.needs_label and repeat == CHANGED)]
+        if not measured:
+            return found
+        return {**found, **{score.name: score.value for one in measured for score in one.scorer.score(case, exchange)}}
 
 
 UNRUN = frozenset(("judge", "pairwise", "command"))

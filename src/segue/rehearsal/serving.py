@@ -20,8 +20,9 @@ from segue.providers.base import ModelOutcome
 from segue.rehearsal.answers import Answer, Answers
 from segue.rehearsal.arrivals import Arrivals
 from segue.rehearsal.crowd import Asker, Crowd
+from segue.rehearsal.feedback import Feedback
 from segue.rehearsal.troubles import FORMS, ArmName, Trouble
-from segue.routing import Asked, Assigned, RoutingTable
+from segue.routing import Asked, Assigned, RoutingTable, point_of, share_limit
 
 Append = Callable[[ServedExchange], None]
 OUTAGE: FailureKind = "connection"
@@ -76,11 +77,12 @@ class Counter:
         primary: str,
         append: Append,
         seed: int,
-        keeps_bodies: bool = False,
+        feedback: Feedback | None = None,
+        sampled: Mapping[str, float] | None = None,
     ) -> None:
         self._workflow, self._cases, self._answers, self._arms = workflow, cases, answers, arms
         self._arrivals, self._crowd, self._append = arrivals, crowd, append
-        self._primary, self._keep = primary, keeps_bodies
+        self._primary, self._feedback, self._sampled = primary, feedback, sampled or {}
         better = next((one.better.get(primary, "higher") for one in answers.values()), "higher")
         self._lower = better == "lower"
         self._rng, self._trouble_rng = np.random.default_rng([seed, 3]), np.random.default_rng([seed, 4])
@@ -88,8 +90,17 @@ class Counter:
         self._tables: dict[tuple[int, float], RoutingTable] = {}
         self._n = 0
 
-    def serve(self, begin: float, end: float, revision: RouteRevision, active: Mapping[ArmName, Active], extra: float) -> Tally:
-        """One stretch under one route. `extra` times its shares is what the candidate really gets."""
+    def serve(
+        self,
+        begin: float,
+        end: float,
+        revision: RouteRevision,
+        active: Mapping[ArmName, Active],
+        extra: float = 1.0,
+        said: Sequence[Trouble] = (),
+    ) -> Tally:
+        """One stretch under one route. `extra` times its shares is what the candidate really gets; `said` are troubles with
+        what users say."""
         moments = self._arrivals.between(begin, end)
         askers = self._crowd.draw(len(moments))
         luck = self._rng.random(len(moments)).tolist()
@@ -97,7 +108,7 @@ class Counter:
         # From a generator of their own: troubles change neither who comes nor what they would have been answered.
         chances = self._trouble_rng.random((len(moments), width)).tolist() if active else [()] * len(moments)
         assign = self._table(revision, extra).assign
-        tally = Tally(n=len(moments))
+        tally, served = Tally(n=len(moments)), []
         digest, shadow = revision.route.incumbent, revision.route.candidate
         for at_ns, asker, which, chance in zip(moments, askers, luck, chances, strict=True):
             self._n += 1
@@ -105,12 +116,24 @@ class Counter:
             assigned = assign(Asked(asker.unit or name, asker.attributes))
             record = self._record(name, at_ns, asker, assigned, revision, which, chance, active, tally)
             self._append(record)
+            if self._feedback is not None:
+                served.append((record, self._is_right(record.scores.get(self._primary))))
             if assigned.is_shadowed and shadow is not None:
                 self._append(self._shadow(record, name, shadow, asker, which, chance, active))
                 tally.shadowed += 1
             if assigned.arm == "candidate":
                 self._compare(record, name, digest, asker, which, tally)
+        if self._feedback is not None:
+            self._feedback.hear(served, said)
         return tally
+
+    def _is_right(self, value: float | None) -> bool:
+        """An answer that could not be scored, or never came, is not."""
+        return value is not None and (value < 0.5 if self._lower else value > 0.5)
+
+    def _asked(self, name: str) -> dict[str, float]:
+        """For which metrics this request is among the sample, and how likely that was."""
+        return {metric: share for metric, share in self._sampled.items() if point_of(metric, name) < share_limit(share)}
 
     def _table(self, revision: RouteRevision, extra: float) -> RoutingTable:
         key = (revision.revision, extra)
@@ -178,6 +201,7 @@ class Counter:
             fallback_from=chosen if fell else None,
             fallback_reason=why if fell else None,
             pair=name if assigned.is_shadowed else None,
+            probabilities=self._asked(name) if self._sampled else {},
             scores=answer.scores,
             request=self._requests[asker.case],
             response=answer.note if is_answered else BodyNote(),

@@ -7,6 +7,7 @@
     outage day 5 for 2h                            its provider does not answer
     share +20%                                     it gets a fifth more of the units than the route says
     negative_feedback +3pts from soak              users complain more often
+    answers -20%                                   of those who are asked, fewer say something
 
 Each is the candidate's; `incumbent` in front makes it the incumbent's, `both` both arms'. It begins `from day 9` (days from
 the beginning of the rehearsal), `from shadow`, `from canary`, `from soak`, or `from 25%`: as the candidate reaches it.
@@ -23,10 +24,10 @@ from segue.errors import Fault, InputError
 from segue.rehearsal.clock import DAY_S
 from segue.simulation.scenario import AMOUNT, near_name
 
-Kind = Literal["metric", "outcome", "fence", "refuse", "cut", "slow", "cost", "outage", "share"]
+Kind = Literal["metric", "outcome", "fence", "refuse", "cut", "slow", "cost", "outage", "share", "answers"]
 ArmName = Literal["incumbent", "candidate"]
 FORMS: tuple[Kind, ...] = ("fence", "refuse", "cut")
-_WORDS = ("fence", "refuse", "cut", "slow", "cost", "outage", "share")
+_WORDS = ("fence", "refuse", "cut", "slow", "cost", "outage", "share", "answers")
 _TIMES = re.compile(r"[x×](\d+(?:\.\d+)?)", re.ASCII)
 _PART = re.compile(r"(\d+(?:\.\d+)?)%", re.ASCII)
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(m|h|d|w)", re.ASCII)
@@ -144,9 +145,10 @@ def _kind(name: str, known: Known) -> Kind:
         return "metric"
     if name in known.outcomes:
         return "outcome"
-    for kind in (*FORMS, "share"):
+    plain: tuple[Kind, ...] = (*FORMS, "share", "answers")
+    for kind in plain:
         if name == kind:
-            return "share" if kind == "share" else kind
+            return kind
     names = (*known.metrics, *known.outcomes, *_WORDS)
     what = f"There is no metric, outcome or trouble '{name}'."
     raise _WrittenError(what, f"There are {', '.join(names)}.", near_name(name, names))

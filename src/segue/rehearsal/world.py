@@ -12,6 +12,8 @@ from pathlib import Path
 
 from segue.controller.controller import Controller
 from segue.controller.effects import iso
+from segue.controller.live import LogEvidence
+from segue.controller.live_levels import FactLevels
 from segue.controller.opening import Proposal, open_upgrade
 from segue.controller.ports import LiveEvidence
 from segue.controller.reading import read_named
@@ -23,12 +25,13 @@ from segue.rehearsal.arrivals import Arrivals
 from segue.rehearsal.clock import DAY_S, HOUR_S, MONDAY, VirtualClock
 from segue.rehearsal.crowd import Crowd, case_weights
 from segue.rehearsal.diary import Diary
+from segue.rehearsal.feedback import Feedback, probabilities_of
 from segue.rehearsal.log import RehearsalLog
 from segue.rehearsal.people import People
 from segue.rehearsal.ports import KeptNotices, ProbedIncumbent, ReadyGateways, RehearsedGrounds, RehearsedSuites, SkippedStaging
 from segue.rehearsal.preparing import AUTHOR, Prepared
 from segue.rehearsal.result import Ending, Rehearsed
-from segue.rehearsal.serving import Active, Counter, sort_troubles
+from segue.rehearsal.serving import Counter, sort_troubles
 from segue.rehearsal.troubles import FORMS, ArmName, Trouble, share_mark
 from segue.simulation import Traffic, block_hours
 from segue.store.base import Store
@@ -73,7 +76,10 @@ MakeLive = Callable[[Store, RehearsalLog, Prepared], LiveEvidence]
 
 def live_evidence(store: Store, log: RehearsalLog, prepared: Prepared) -> LiveEvidence:
     """The one that ships, on the rehearsal's log."""
-    raise NotImplementedError
+    workflow = prepared.workflow
+    return LogEvidence(
+        log.reader, levels=FactLevels(store), report=lambda _: prepared.report, budgets=lambda _: workflow.budgets
+    )
 
 
 @dataclass
@@ -103,7 +109,8 @@ class Rehearsal:
             log.close()
 
     def _run(self, log: RehearsalLog, told: Listener) -> Rehearsed:
-        counter, shares = self._counter(log), self._shares()
+        feedback = self._feedback()
+        counter, shares = self._counter(log, feedback), self._shares()
         upgrade, controller, people = self._open(log)
         diary = Diary(upgrade, begin=MONDAY)
         ending: Ending | None = None
@@ -112,9 +119,12 @@ class Rehearsal:
             while ending is None:
                 begin, end = self.clock.now, self.clock.now + self.course.look_s
                 revision = self._revision()
-                active, extra = self._active(shares, revision)
-                diary.served(begin, counter.serve(begin, end, revision, active, extra), revision.route)
+                on = [one for one in self.course.troubles if one.is_on(begin, MONDAY, self._marks)]
+                active, extra = sort_troubles(on, shares), _extra(on, revision.route.share)
+                said = [one for one in on if one.kind in ("outcome", "answers")]
+                diary.served(begin, counter.serve(begin, end, revision, active, extra, said), revision.route)
                 self.clock.now = end
+                feedback.tell(self.clock.now_ns(), log.append)
                 log.ship()
                 upgrade = self._look(controller, people, upgrade, diary, told)
                 ending = self._ending(upgrade, people)
@@ -124,7 +134,14 @@ class Rehearsal:
 
     # parts
 
-    def _counter(self, log: RehearsalLog) -> Counter:
+    def _feedback(self) -> Feedback:
+        plan, prepared = self.course.plan, self.prepared
+        share = prepared.answers[prepared.incumbent.bundle.digest].share_right(
+            primary_metric(prepared, plan), case_weights(prepared.cases, plan.slices)
+        )
+        return Feedback(prepared.workflow.name, plan, share, seed=self.course.seed)
+
+    def _counter(self, log: RehearsalLog, feedback: Feedback) -> Counter:
         prepared, course = self.prepared, self.course
         arms: dict[str, ArmName] = {
             prepared.incumbent.bundle.digest: "incumbent",
@@ -140,6 +157,8 @@ class Rehearsal:
             primary=primary_metric(prepared, course.plan),
             append=log.append,
             seed=course.seed,
+            feedback=feedback if feedback.metrics else None,
+            sampled=probabilities_of(course.plan),
         )
 
     def _shares(self) -> Mapping[tuple[str, ArmName], float]:
@@ -245,13 +264,6 @@ class Rehearsal:
         return "unfinished" if now - MONDAY >= self.course.most_days * DAY_S else None
 
     # troubles
-
-    def _active(
-        self, shares: Mapping[tuple[str, ArmName], float], revision: RouteRevision
-    ) -> tuple[Mapping[ArmName, Active], float]:
-        now = self.clock.now
-        on = [one for one in self.course.troubles if one.is_on(now, MONDAY, self._marks)]
-        return sort_troubles(on, shares), _extra(on, revision.route.share)
 
     def _incumbent_is_out(self, now: float) -> bool:
         outages = (one for one in self.course.troubles if one.kind == "outage" and "incumbent" in one.arms and not one.where)

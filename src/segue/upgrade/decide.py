@@ -13,10 +13,9 @@ from segue.model.plan import Plan
 from segue.upgrade.event import event_of
 from segue.upgrade.people import due_approvals, missing_approvals, names, roles_of
 from segue.upgrade.seen import Seen
-from segue.upgrade.state import Approval, Period, Stage, Standing, UpgradeState
+from segue.upgrade.state import ORDER, Approval, Period, Stage, Standing, UpgradeState
 from segue.upgrade.table import LIVE, Action, Effect, Event, Row, find_row
 
-ORDER: tuple[Stage, ...] = ("decide", "eval", "staging", "shadow", "canary", "soak", "completed")
 ACCEPTABLE: frozenset[Event] = frozenset(("harm_hold", "over_budget", "overdue"))
 """What a person who resumes takes upon them for the rest of the step. Harm beyond the rollback limit nobody can."""
 UNPASSABLE: frozenset[str] = frozenset(("invalid", "incumbent_silent"))

@@ -21,6 +21,8 @@ Role = Literal["operator", "approver", "rescuer"]
 """operator: may hold, resume, and advance with a reason. approver: may say yes where the plan asks for it. rescuer: may roll
 back."""
 
+ORDER: tuple[Stage, ...] = ("decide", "eval", "staging", "shadow", "canary", "soak", "completed")
+"""The way of a good candidate."""
 ENDED: frozenset[Stage] = frozenset(("completed", "rolled_back", "stopped", "deferred"))
 OFFLINE: frozenset[Stage] = frozenset(("decide", "eval", "retune", "staging"))
 """No live request meets the candidate."""

@@ -43,15 +43,18 @@ To = Stage | Literal["same", "next"]
 LIVE: frozenset[Stage] = frozenset(("shadow", *EXPOSED))
 ANY: frozenset[Standing] = frozenset(("going", "holding", "paused"))
 GOING: frozenset[Standing] = frozenset(("going",))
+HELD: frozenset[Standing] = frozenset(("holding",))
 STOOD: frozenset[Standing] = frozenset(("holding", "paused"))
 UNDECIDED: frozenset[Stage] = OFFLINE | {"shadow"}
+WORKING: frozenset[Stage] = (OFFLINE | LIVE) - {"retune"}
+"""Where something goes on that can be held. Re-tuning is people's work, and waits for them as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """In one of `stages` and `standings`, `event` leads `to` there; `who` is the role a person needs, `None` is evidence.
 
-    With `held_by`, only where this event holds it; such a row goes before one without.
+    With `held_by`, only where this event holds it; such a row goes before the one without.
     """
 
     event: Event
@@ -73,6 +76,7 @@ def _holds(events: Iterable[Event], stages: frozenset[Stage]) -> tuple[Row, ...]
 
 
 _BACK: tuple[Effect, ...] = ("flip", "incident", "notify")
+_AGAIN: tuple[Effect, ...] = ("flip", "fresh_evidence", "run_suite", "notify")
 
 ROWS: tuple[Row, ...] = (
     # What takes users back, whatever else stands or waits.
@@ -99,14 +103,19 @@ ROWS: tuple[Row, ...] = (
     # What people do.
     Row("roll_back", EXPOSED, ANY, "rolled_back", effects=_BACK, who="rescuer"),
     Row("roll_back", _on("shadow"), ANY, "stopped", effects=("flip", "notify"), who="rescuer"),
-    Row("hold", OFFLINE | LIVE, GOING, "same", "holding", ("notify",), "operator"),
-    Row("pause", OFFLINE | LIVE, GOING, "same", "paused", ("notify",), "operator"),
-    Row("resume", LIVE, STOOD, "same", effects=("flip", "fresh_evidence", "notify"), who="operator", held_by="invalid"),
+    Row("hold", WORKING, GOING, "same", "holding", ("notify",), "operator"),
+    Row("pause", WORKING, GOING, "same", "paused", ("notify",), "operator"),
+    Row("resume", LIVE, HELD, "same", effects=("flip", "fresh_evidence", "notify"), who="operator", held_by="invalid"),
     Row("resume", LIVE, STOOD, "same", effects=("flip", "notify"), who="operator"),
+    Row("resume", _on("eval"), HELD, "same", effects=("run_suite", "notify"), who="operator", held_by="suite_open"),
+    Row("resume", _on("staging"), HELD, "same", effects=("run_staging", "notify"), who="operator", held_by="staging_failed"),
     Row("resume", _on("decide", "eval", "staging"), STOOD, "same", effects=("notify",), who="operator"),
     Row("approve", LIVE | {"staging"}, ANY, "same", "keep", ("notify",), "approver"),
-    Row("advance", OFFLINE | LIVE, ANY, "next", effects=("flip", "notify"), who="operator"),
-    Row("replace", UNDECIDED, ANY, "eval", effects=("flip", "fresh_evidence", "run_suite", "notify"), who="operator"),
+    Row("advance", _on("decide"), ANY, "next", effects=("run_suite", "notify"), who="operator"),
+    Row("advance", _on("eval", "retune"), ANY, "next", effects=("run_staging", "notify"), who="operator"),
+    Row("advance", LIVE | {"staging"}, ANY, "next", effects=("flip", "notify"), who="operator"),
+    Row("replace", _on("decide"), ANY, "decide", effects=("fresh_evidence", "notify"), who="operator"),
+    Row("replace", UNDECIDED - {"decide"}, ANY, "eval", effects=_AGAIN, who="operator"),
     Row("abort", UNDECIDED, ANY, "stopped", effects=("flip", "notify"), who="operator"),
     Row("defer", _on("decide", "eval", "retune", "staging"), ANY, "deferred", effects=("notify",), who="operator"),
 )

@@ -1,0 +1,161 @@
+"""`segue drift`: what moved between incumbent and candidate, from shadow pairs; and taking a dimension as it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from segue.cli.desk import Desk, open_desk
+from segue.cli.exchange_commands import Moment
+from segue.cli.flipping import digest_of, state_folder
+from segue.cli.options import NAME, Condition, json_option
+from segue.cli.papers_out import require_place, write_text
+from segue.cli.replay_commands import need_extra, open_log
+from segue.cli.screen import console, error_console, print_json
+from segue.errors import InputError, NotFoundError
+
+if TYPE_CHECKING:
+    from segue.drift.drift_report import DriftReport
+
+DIMENSIONS = (
+    *("failures", "contract", "refusals", "tool-calls", "format"),
+    *("language", "length", "tone", "latency", "cost"),
+)
+"""As `segue.drift.questions` has them; written here so that help needs no numbers."""
+
+
+@click.command("drift")
+@click.argument("workflow", type=NAME)
+@click.option("--environment", default="production", show_default=True, help="Pairs of this environment: staging for a replay.")
+@click.option("--since", type=Moment(), help="Pairs from then on: 2026-11-21, 2026-11-21T10:30 (UTC), or 24h, 7d ago.")
+@click.option("--slice", "where", type=Condition(), multiple=True, help="Pairs of this slice alone: task=refund.")
+@click.option("--candidate", type=NAME, help="Another candidate than the one shadowed last: a label or a digest.")
+@click.option("--examples", type=click.IntRange(0, 5), default=2, show_default=True, help="Pairs to show for each move.")
+@click.option("--html", type=click.Path(path_type=Path), help="Write the report as a page to this file.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="Write it as Markdown; - is standard output.")
+@click.option(
+    "--accept", type=click.Choice(DIMENSIONS), help="Take what moved of this dimension as it is; staging asks for that."
+)
+@click.option("--reason", default="", help="Why it is accepted; kept with your name.")
+@json_option
+def drift_command(
+    workflow: str,
+    environment: str,
+    where: tuple[tuple[str, str], ...],
+    examples: int,
+    html: Path | None,
+    markdown: Path | None,
+    accept: str | None,
+    reason: str,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Show what moved between the two bundles that were shadowed last: format, length, tone, latency, cost, refusals and more.
+
+    Each move with its size, its slice, an interval corrected for all that was asked, and answers side by side.
+    """
+    need_extra()
+    require_place(html, markdown)
+    if accept is not None and not reason.strip():
+        raise click.UsageError("--accept needs a --reason, for whoever reads the log in a year.")
+    from segue.controller.drift_report_examples import with_examples
+
+    with open_desk() as desk:
+        if accept is not None:
+            staged = _staged(desk, workflow)
+            report = _report(desk, workflow, environment, dict(where), given) if staged is None else staged
+            _accept(desk, report, accept, reason, as_json=as_json)
+            return
+        report = _report(desk, workflow, environment, dict(where), given)
+        report = with_examples(report, open_log(state_folder(desk.workspace.root)), examples)
+    if html is not None:
+        from segue.papers.drift_page import render_drift
+
+        write_text(html, render_drift(report))
+    if markdown is not None:
+        from segue.papers.drift_markdown import render_drift_markdown
+
+        write_text(markdown, render_drift_markdown(report))
+    if as_json:
+        print_json(report.as_json())
+    elif markdown != Path("-"):
+        from segue.papers.drift_terminal import print_drift
+
+        print_drift(console(), report)
+
+
+def _report(desk: Desk, workflow: str, environment: str, where: dict[str, str], given: dict[str, Any]) -> DriftReport:
+    from segue.controller.drift_report import DriftScope, newest_scope
+    from segue.controller.drift_report_shadow import open_reader
+
+    declared = desk.workspace.load_workflow(workflow)
+    screen = error_console()
+
+    def progress(n: int) -> None:
+        if screen.is_terminal and n % 5_000 == 0:
+            screen.print(f"{n:,} pairs…", style="dim")
+
+    log = open_log(state_folder(desk.workspace.root))
+    reader = open_reader(desk.workspace, desk.store, log, date.fromisoformat(desk.now()[:10]), progress)
+    slices = frozenset(declared.slices)
+    wanted = DriftScope(workflow, environment, "", "", given["since"], None, where, slices)
+    scope = newest_scope(log, wanted)
+    kept = _kept(desk, workflow, environment) if scope is None and not where else None
+    if kept is not None:
+        return kept
+    if scope is None:
+        fix = f"Let a candidate shadow: segue route set {workflow} INCUMBENT --candidate CANDIDATE --shadow 100%"
+        if environment != "production":
+            fix = f"Replay some traffic: segue replay {workflow} --from-log --environment {environment}"
+        raise NotFoundError(f"The log has no shadow pair of '{workflow}' in {environment}.", fix=fix)
+    if given["candidate"] is not None:
+        scope = replace(scope, candidate=digest_of(desk, workflow, given["candidate"]))
+    report = reader.report(scope)
+    if not report.n_pairs:
+        about = f" with {' '.join(f'{name}={value}' for name, value in where.items())}" if where else ""
+        raise NotFoundError(
+            f"The log has no pair of these two bundles{about}.", fix="Leave an option out, or ask for a longer time."
+        )
+    return report
+
+
+def _staged(desk: Desk, workflow: str) -> DriftReport | None:
+    """What staging found last of the workflow's upgrade: what its gate asks to be accepted."""
+    from segue.controller.reading import find_upgrade
+    from segue.controller.staging_facts import read_result
+
+    upgrade = find_upgrade(desk.store, workflow)
+    result = None if upgrade is None else read_result(desk.store, workflow, upgrade.opening.upgrade)
+    return None if result is None else result.report
+
+
+def _kept(desk: Desk, workflow: str, environment: str) -> DriftReport | None:
+    """What was written down when shadow was passed, for when the log has no pairs any more."""
+    from segue.controller.drift_report_shadow import read_drift
+    from segue.controller.reading import find_upgrade
+
+    upgrade = find_upgrade(desk.store, workflow, environment)
+    return None if upgrade is None else read_drift(desk.store, upgrade)
+
+
+def _accept(desk: Desk, report: DriftReport, dimension: str, reason: str, *, as_json: bool) -> None:
+    from segue.controller.staging_facts import accept
+    from segue.controller.staging_gate import moved_questions
+    from segue.drift.drift_words import TITLES
+
+    seen = next(one for one in report.dimensions if one.name == dimension)
+    if seen.standing not in ("moved beyond", "unknown"):
+        raise InputError(
+            f"There is nothing to accept: {TITLES[seen.name]} has not moved beyond its limit. {seen.sentence}",
+            fix=f"See what has: segue drift {report.workflow} --environment {report.environment}",
+        )
+    questions = moved_questions(report, seen.name)
+    accept(desk.store, report, seen.name, questions, reason=reason.strip(), author=desk.author, at=desk.now())
+    if as_json:
+        print_json({"accepted": dimension, "questions": list(questions), "candidate": report.candidate, "by": desk.author})
+        return
+    console().print(f"Accepted by {desk.author}: {seen.sentence}", markup=False, soft_wrap=True)

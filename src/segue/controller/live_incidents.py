@@ -1,0 +1,41 @@
+"""Confirmed critical safety incidents: what people told of exchanges that the candidate answered. They wait for no block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from segue.exchanges.query import ExchangeLog
+from segue.exchanges.selection import Selection
+from segue.upgrade.log import Upgrade
+
+MOST = 20
+"""Exchanges looked up at one look; the others at the next."""
+
+
+@dataclass
+class Incidents:
+    """Of one upgrade. An exchange that is not in the log yet is asked for again."""
+
+    log: ExchangeLog
+    _known: dict[str, bool] = field(default_factory=dict)
+
+    def of(self, upgrade: Upgrade, told: Iterable[str]) -> tuple[str, ...]:
+        """One sentence for each exchange of the candidate that was told of."""
+        unknown = [name for name in sorted(told) if name not in self._known]
+        for name in unknown[:MOST]:
+            found = next(self.log.iterate(Selection(id=name), with_bodies=False), None)
+            if found is None:
+                continue
+            one, opening = found.exchange, upgrade.opening
+            self._known[name] = (
+                one.workflow == opening.workflow
+                and one.environment == opening.environment
+                and (one.answered_by or one.bundle) == upgrade.state.candidate
+                and one.at_ns >= opening.at * 1e9
+            )
+        return tuple(
+            f"A critical safety incident was confirmed on exchange {name}, which the candidate answered."
+            for name, is_candidates in sorted(self._known.items())
+            if is_candidates
+        )

@@ -1,0 +1,113 @@
+"""Rolling back through the store: the route, the log of the upgrade and the incident, once each, without a controller."""
+
+from __future__ import annotations
+
+import pytest
+
+from segue.controller.incidents import INCIDENT, list_incidents
+from segue.controller.reading import read_named
+from segue.controller.rolling_back import note_rollback, roll_back, take_back
+from segue.errors import InputError, NotFoundError
+from segue.model.route import RouteRevision
+from segue.store import MemoryStore
+from segue.upgrade.log import UpgradeEntry
+from segue.upgrade.state import Stage
+from tests.controller.undertaken import NEW, NOW, OLD, a_plan, an_upgrade, rolled_back
+
+LATER = NOW + 60
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    """An empty one."""
+    return MemoryStore()
+
+
+def test_the_gateways_are_told_before_anything_is_written_down(store: MemoryStore) -> None:
+    """Then the entry, then the incident; the route serves the incumbent alone."""
+    upgrade = an_upgrade(store)
+    seen: list[tuple[RouteRevision, int]] = []
+
+    def tell(revision: RouteRevision) -> None:
+        seen.append((revision, len(read_named(store, "mail-1").entries)))
+
+    done = roll_back(store, "mail", by="ada", reason="it burns", at=LATER, tell=tell)
+    route = done.revision.route
+    assert (route.incumbent, route.candidate, route.share) == (OLD.digest, None, 0.0)
+    assert seen == [(done.revision, len(upgrade.entries))]
+    assert (done.is_new, done.upgrade, done.incident) == (True, "mail-1", "mail-1-2")
+    assert done.entry is not None
+    assert (done.entry.event, done.entry.by, done.entry.because) == ("roll_back", "ada", ("it burns",))
+    assert read_named(store, "mail-1").state.stage == "rolled_back"
+
+
+def test_done_twice_it_happened_once(store: MemoryStore) -> None:
+    """The second finds it in force; a person's rollback and the controller's finding it meet in one incident."""
+    an_upgrade(store)
+    first = roll_back(store, "mail", by="ada", reason="it burns", at=LATER)
+    again = roll_back(store, "mail", by="bob", reason="too", at=LATER + 1)
+    assert (again.is_new, again.revision) == (False, first.revision)
+    assert len(list_incidents(store)) == 1
+    assert note_rollback(store, first, by="ada", reason="it burns", at=LATER).incident == "mail-1-2"
+    assert len(store.list_facts("mail", kind=INCIDENT)) == 1
+
+
+def test_a_controller_that_was_quicker_has_written_it(store: MemoryStore) -> None:
+    """It saw the route taken back between the flip and the entry: nothing is refused, nothing is said twice."""
+    an_upgrade(store)
+    done = take_back(store, "mail", by="ada", reason="it burns", at=LATER)
+    before = read_named(store, "mail-1")
+    state = before.state.model_copy(update={"stage": "rolled_back", "number": 2})
+    entry = UpgradeEntry(
+        upgrade="mail-1", number=2, event="rolled_back_elsewhere", at=LATER, state=state, effects=("incident",)
+    )
+    body = entry.model_dump(mode="json")
+    store.add_upgrade_entry("mail-1", 2, body, ends=True, fence=None, author="segue", at="t")
+    noted = note_rollback(store, done, by="ada", reason="it burns", at=LATER)
+    assert (noted.entry, noted.notes) == (entry, ())
+    assert len(read_named(store, "mail-1").entries) == 2
+
+
+@pytest.mark.parametrize("stage", ["canary", "soak", "shadow", "eval"])
+def test_a_rollback_in_any_stage_leaves_the_incumbent_alone(store: MemoryStore, stage: Stage) -> None:
+    """Users met the candidate in canary and soak: there an incident follows. Where there is nothing to go back from, a note."""
+    an_upgrade(store, stage=stage)
+    done = roll_back(store, "mail", by="ada", reason="it burns", at=LATER)
+    assert done.revision.route.candidate is None
+    assert (done.incident is not None) == (stage in ("canary", "soak"))
+    assert bool(done.notes) == (stage == "eval")
+
+
+def test_only_those_whom_the_plan_names_may(store: MemoryStore) -> None:
+    """The refusal names them, and the route stays."""
+    an_upgrade(store, plan=a_plan(operators=("olga",), roll_back=("rita", "rolf")))
+    before = store.find_route("mail", "production")
+    with pytest.raises(InputError, match=r"ada may not roll back 'mail'.*olga or rita or rolf"):
+        roll_back(store, "mail", by="ada", reason="it burns", at=LATER)
+    assert store.find_route("mail", "production") == before
+    assert roll_back(store, "mail", by="rita", reason="it burns", at=LATER).is_new
+
+
+def test_a_plan_that_cannot_be_read_stops_nobody(store: MemoryStore) -> None:
+    """Users come first; it is said so."""
+    upgrade = an_upgrade(store)
+    rolled_back(store, upgrade)
+    opening = {**upgrade.opening.model_dump(mode="json"), "upgrade": "mail-2", "plan": {"gates": "?"}}
+    store.open_upgrade("mail-2", "mail", "production", opening, author="ada", at="t")
+    done = roll_back(store, "mail", by="anyone", reason="it burns", at=LATER)
+    assert done.is_new
+    assert "plan of upgrade mail-2 cannot be read, so anyone may" in done.notes[0]
+    assert "not in the log of upgrade mail-2 yet" in done.notes[1]
+
+
+def test_without_an_upgrade_the_route_is_taken_back_all_the_same(store: MemoryStore) -> None:
+    """One that was set by hand; no route at all is an error, and so is nobody."""
+    with pytest.raises(NotFoundError):
+        roll_back(store, "mail", by="ada", reason="it burns", at=LATER)
+    upgrade = an_upgrade(store)
+    rolled_back(store, upgrade)
+    with pytest.raises(InputError, match="Who rolls back"):
+        roll_back(store, "mail", by=" ", reason="it burns", at=LATER)
+    done = roll_back(store, "mail", by="ada", reason="it burns", at=LATER)
+    assert (done.is_new, done.upgrade, done.entry) == (True, None, None)
+    assert NEW.digest not in set(done.revision.route.bundles())
