@@ -14,6 +14,7 @@ NAMES = {
     "gate": "how quiet and how awake the gate is, simulated",
     "replay": "the recorded GPT-4 upgrade as live traffic, and the same release on both sides",
     "simulate": "1,000 runs of a 45-day plan through the command, beside one process and a quarter of the slices",
+    "rehearsal": "whole upgrades on virtual time: what they take, and the recorded GPT-4 upgrade from eval to canary",
     "cells": "what a look at 200 cells costs, early and late in an upgrade",
     "exposure": "users exposed before a rollback, and false rollbacks, simulated",
     "gateway_http": "the HTTP layer of the gateway as a bare proxy, beside nginx",
@@ -23,6 +24,7 @@ NAMES = {
     "gateway_memory": "memory over a million requests",
     "gateway_parts": "what the parts of a gateway's worker cost, one upon the other, beside nginx",
     "flips": "flips of eight workers under load: decision to last confirmation, and what became of the requests",
+    "rollbacks": "rollbacks of two gateways with four workers each, under load: decision to last confirmation",
     "exchange_log": "what it costs to log an exchange, beside JSON lines and SQLite; shipping to Parquet",
     "exchange_log_query": "questions to five million exchanges, beside SQLite",
 }

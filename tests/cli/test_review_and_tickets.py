@@ -11,43 +11,42 @@ import struct
 import sys
 import termios
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from segue.cli.review_screen import ReviewScreen
+from segue.controller.review import draw_now
 from segue.controller.review_draw import ReviewItem, ReviewSide
 from segue.controller.review_texts import ItemTexts
 from segue.store import open_store
 from tests.cli.conftest import Segue
 from tests.controller.test_review import Served
-from tests.controller.undertaken import NEW, OLD, an_upgrade
-from tests.exchanges.builders import a_log, a_spool
+from tests.controller.undertaken import NEW, NOW, OLD, an_upgrade
+from tests.store.builders import WHO
 
 SEGUE = (sys.executable, "-c", "from segue.cli import main; main()")
 
 
 @pytest.fixture
 def under_way(workspace: Path) -> Path:
-    """A workspace with an upgrade in canary, and outputs of both arms in its log."""
+    """A workspace with an upgrade in canary, and outputs of both arms in its log, drawn."""
     (workspace / "workflows" / "mail").mkdir()
     (workspace / "workflows" / "mail" / "workflow.yaml").write_text("{}")
     state = workspace / ".segue"
     state.mkdir(exist_ok=True)
-    store = open_store(str(state / "state.db"))
-    an_upgrade(store)
-    store.close()
-    served = Served.__new__(Served)
-    served.spool, served.log, served.count = a_spool(state), a_log(state), 0
+    served = Served(state)
     served.add(2)
     served.add(1, arm="candidate", bundle=NEW.digest)
     served.spool.close()
+    store = open_store(str(state / "state.db"))
+    upgrade = an_upgrade(store)
+    assert draw_now(store, served.log, upgrade, NOW + 100, **WHO) is not None
+    store.close()
     return workspace
 
 
 def test_a_queue_is_listed_marked_and_gone_on_with(under_way: Path, segue: Segue) -> None:
     """Blind unless somebody asks."""
-    assert "3 of 3 outputs" in segue("review", "mail", "--draw", "--json").err
     body = segue("review", "mail", "--json").json
     assert (body["sides"], body["read"]) == (3, 0)
     (side,) = body["items"][0]["sides"]
@@ -60,6 +59,19 @@ def test_a_queue_is_listed_marked_and_gone_on_with(under_way: Path, segue: Segue
     listed = segue("review", "mail")
     assert "tone (ada)" in listed.out
     assert "2 of 3 drawn outputs are unread" in listed.err
+
+
+def test_a_draw_can_be_asked_for_before_the_week_is_over(
+    under_way: Path, segue: Segue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From what was served since the last one."""
+    monkeypatch.setattr("segue.cli.upgrade_opening.wall_clock", lambda: NOW + 200)
+    assert "Nothing was served since the last draw" in segue("review", "mail", "--draw").err
+    served = Served(under_way / ".segue", run="r1")
+    served.put("later", int((NOW + 150) * 1e9), "no")
+    served.spool.close()
+    assert "1 of 1 outputs" in segue("review", "mail", "--draw").err
+    assert "2-01" in segue("review", "mail").out
 
 
 @pytest.mark.parametrize(
@@ -134,6 +146,7 @@ class Screen:
             read=lambda item: ItemTexts("Why\x1b[2J?", tuple(f"answer {n}" for n in range(len(item.sides)))),
             write=lambda *mark: self.written.append(mark),
             key=lambda: next(self.keys),
+            ask_note=lambda: " curt ",
         )
 
 
@@ -178,10 +191,12 @@ def test_leaving_writes_nothing(key: str) -> None:
     assert reader.written == []
 
 
-def test_ctrl_c_leaves_as_everywhere() -> None:
-    """With 130."""
-    with pytest.raises(KeyboardInterrupt):
-        Screen("\x03").screen.run(items(("candidate",)), ())
+def test_a_note_goes_with_the_next_mark_alone() -> None:
+    """And an arrow key is no mark."""
+    reader = Screen("")
+    reader.keys = iter(["n", "\x1b[A", "b", "g", "q"])
+    reader.screen.run(items(("candidate",), ("candidate",)), ())
+    assert reader.written == [("1-01", "bad", "curt"), ("1-02", "good", "")]
 
 
 def typed_on_terminal(folder: Path, keys: dict[str, str], *words: str) -> tuple[int, str]:
@@ -199,7 +214,7 @@ def typed_on_terminal(folder: Path, keys: dict[str, str], *words: str) -> tuple[
             break
         if not piece:
             break
-        shown += re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", piece.decode())
+        shown += re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", piece.decode("utf-8", "replace"))
         if left and left[0][0] in shown:
             prompt, key = left.pop(0)
             shown = shown.replace(prompt, "", 1)
@@ -211,8 +226,7 @@ def typed_on_terminal(folder: Path, keys: dict[str, str], *words: str) -> tuple[
 @pytest.mark.slow
 def test_on_a_terminal_it_is_read_key_by_key(under_way: Path, segue: Segue) -> None:
     """With a note on the way, and left before the end."""
-    segue("review", "mail", "--draw", "--json")
-    keys: dict[str, Any] = {"answer?  g good": "n", "note: ": "curt\n", "": "t", "the answer?": "q"}
+    keys = {"the answer?": "n", "note: ": "curt\n", "noted": "t", "1-01: tone": "q"}
     code, shown = typed_on_terminal(under_way, keys, "review", "mail")
     assert (code, "Traceback" in shown) == (0, False)
     assert "2 of 3 drawn outputs are unread" in shown

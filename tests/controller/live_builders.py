@@ -26,7 +26,8 @@ QUICK = Timing(block_s=HOUR, settle_s=0.0, reread_s=0.0)
 
 def a_plan(*gates: dict[str, Any], **fields: Any) -> Plan:
     """Two steps, a gate on quality, one cycle a day, no shadow, a short soak."""
-    steps = (PlanStep(share=0.1, hold=2), PlanStep(share=0.5, hold=2))
+    # Wide rungs and large shares: a few thousand requests say all that there is to say.
+    steps = (PlanStep(share=0.25, hold=2, excludes=5), PlanStep(share=0.5, hold=2, excludes=4))
     given = {"steps": steps, "shadow": {"length": 0}, "soak": 2.0, "slices": SLICES, **fields}
     return Plan(gates=tuple(PlanGate(**gate) for gate in gates or (QUALITY,)), **given)
 
@@ -71,7 +72,7 @@ def served(at: float, number: int, arm: str, **given: Any) -> ServedExchange:
     """One exchange of either arm, or the candidate's shadow."""
     values: dict[str, Any] = {
         "id": f"x{number:07d}",
-        "at_ns": int(round(at * 1e9)),
+        "at_ns": round(at * 1e9),
         "workflow": "reply",
         "environment": "production",
         "arm": arm,
@@ -121,9 +122,11 @@ class Log:
 
     def write(self, rows: Iterable[ServedExchange | Outcome], *, ship: bool = True) -> None:
         """Append them all, and ship."""
-        for row in rows:
+        for number, row in enumerate(rows):
+            if number % 500 == 0:
+                self.spool.tend()
             assert self.spool.append(row, b"", b"") is not None
-            self.spool.tend()
+        self.spool.tend()
         if ship:
             drain(self.shipper)
 

@@ -13,7 +13,7 @@ from segue.controller.daily_change import Cell, find_changes
 from segue.controller.daily_desk import DailyDesk, prepare_daily, run_daily
 from segue.controller.daily_eval import choose_cases
 from segue.controller.daily_facts import DailyMetric, DailyResult, daily_seen, is_measured, list_daily, save_daily
-from segue.controller.effects import iso
+from segue.controller.moments import iso
 from segue.controller.suites_endpoint import Endpoint, find_endpoint
 from segue.errors import InputError, TamperError
 from segue.model import Bundle

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from segue.controller.effects import iso
 from segue.controller.grounds import WorkspaceGrounds
 from segue.controller.grounds_workspace import CurrentWorkspace
+from segue.controller.moments import iso
 from segue.model import Bundle, ModelRef
 from segue.upgrade.log import Opening, Upgrade
 from tests.controller.undertaken import NOW, a_plan

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from segue.controller.effects import iso
+from segue.controller.moments import iso
 from segue.controller.retiring import find_retired, retire_bundle, upgrade_left_behind
 from segue.errors import ConflictError
 from segue.model.route import Route

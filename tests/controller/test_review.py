@@ -38,8 +38,8 @@ FULL = BodyNote("full", 3)
 class Served:
     """A spool that exchanges of the workflow are put into, a second apart, and the log that reads it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.spool: Spool = a_spool(folder)
+    def __init__(self, folder: Path, **given: Any) -> None:
+        self.spool: Spool = a_spool(folder, **given)
         self.log: ExchangeLog = a_log(folder)
         self.count = 0
 

@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 
-from segue.controller.effects import iso
+from segue.controller.daily_facts import TROUBLE, DailyResult, daily_seen, save_daily
 from segue.controller.jobs import Job, Jobs
+from segue.controller.moments import iso
 from segue.controller.suites import RUN, EvalJobs
-from segue.controller.suites_endpoint import ENDPOINT_KEY, Endpoint
+from segue.controller.suites_endpoint import ENDPOINT_KEY, Endpoint, find_endpoint
 from segue.controller.suites_seen import suite_seen
 from segue.evals.catalogue import Catalogue
 from segue.gates.report_reading import report_from_json
 from segue.model import Bundle, Json, ModelRef, digest_of
+from segue.model.serving import GatewaySettings
 from segue.store import open_store
 from segue.store.base import Claim
 from segue.upgrade.log import Opening, Upgrade, UpgradeEntry
@@ -340,17 +342,36 @@ def test_the_daily_eval_is_begun_once_a_day_and_its_key_is_in_the_environment(sc
 
 def test_without_an_endpoint_there_is_no_daily_eval_and_it_is_said(scene: Scene) -> None:
     """Silence would look like health."""
-    port = EvalJobs(scene.team.store, scene.jobs, lambda: NOW)
-    port.keep_up(scene.upgrade, NOW)
+    store = scene.team.store
+    port = EvalJobs(store, scene.jobs, lambda: NOW)
+    for _ in range(3):
+        port.keep_up(scene.upgrade, NOW)
     assert scene.jobs.begun == []
-    assert "gateway: {endpoint: URL" in port.daily(scene.upgrade, NOW).trouble[0]
+    assert "gateway: {endpoint: URL" in daily_seen(store, scene.upgrade, NOW).trouble[0]
+    assert len(store.list_facts("mail", kind=TROUBLE)) == 1
+
+
+def test_a_key_that_is_not_set_is_trouble_and_no_crash_of_the_controller(scene: Scene) -> None:
+    """Named by its variable; once a day was measured it is over."""
+
+    def endpoint() -> Endpoint | None:
+        return find_endpoint(GatewaySettings(endpoint="http://prod", endpoint_key_env="THE_KEY"), {})
+
+    store = scene.team.store
+    EvalJobs(store, scene.jobs, lambda: NOW, endpoint).keep_up(scene.upgrade, NOW)
+    assert "THE_KEY is not set" in daily_seen(store, scene.upgrade, NOW).trouble[0]
+    result = DailyResult(day=iso(NOW)[:10], bundle=scene.old, role="incumbent", cases="c", n_cases=1, n_answered=1)
+    save_daily(store, scene.upgrade, result, author="segue", at=AT)
+    assert daily_seen(store, scene.upgrade, NOW).trouble == ()
 
 
 def test_a_daily_eval_that_broke_is_trouble(scene: Scene) -> None:
     """With its reason."""
     scene.port.keep_up(scene.upgrade, NOW)
     scene.jobs.ends(1, "It is not reached.")
-    assert "It is not reached." in scene.port.daily(scene.upgrade, NOW).trouble[0]
+    scene.port.keep_up(scene.upgrade, NOW + 60)
+    assert "It is not reached." in daily_seen(scene.team.store, scene.upgrade, NOW).trouble[0]
+    assert len(scene.jobs.begun) == 1
 
 
 @pytest.mark.slow

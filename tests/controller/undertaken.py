@@ -33,13 +33,14 @@ def an_upgrade(
     stage: Stage = "canary",
     name: str = "mail-1",
     bundles: tuple[Bundle, Bundle] = (OLD, NEW),
+    share: float = 0.05,
 ) -> Upgrade:
-    """Under way in `stage`, the candidate at 5 % where users meet it."""
+    """Under way in `stage`, the candidate at `share` where users meet it."""
     old, new = bundles
     for bundle in bundles:
         store.add_bundle(bundle, **WHO)
-    share = 0.05 if stage in ("canary", "soak") else 0.0
-    route = Route(workflow=old.workflow, incumbent=old.digest, candidate=new.digest, share=share)
+    met = share if stage in ("canary", "soak") else 0.0
+    route = Route(workflow=old.workflow, incumbent=old.digest, candidate=new.digest, share=met)
     history = store.route_history(old.workflow, "production")
     follows = history[0].revision if history else None
     store.flip_route(route, follows=follows, author="segue", reason="a step", at=iso(NOW))

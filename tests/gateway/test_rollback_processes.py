@@ -6,16 +6,21 @@ import os
 import signal
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 
+from segue.controller.reading import read_named
 from segue.store import open_store
+from segue.upgrade.log import UpgradeEntry
+from tests.controller.undertaken import NOW, an_upgrade
 from tests.gateway.faults.database import a_database
 from tests.gateway.faults.load import has_ended
 from tests.gateway.team import Running, Team, a_stand_in
+from tests.gateway.wiring import KEY
 from tests.store.postgres import find_programs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -140,3 +145,51 @@ def test_nothing_to_tell_and_nowhere_to_write_is_an_error(tmp_path: Path, provid
             assert running.ask()[0] == OLD
             other.rollback()
             until(running, "is in the store")
+
+
+def test_while_an_approval_is_pending_and_no_controller_runs(tmp_path: Path, providers: dict[str, str]) -> None:
+    """The route, the entry and the incident; a conversation begun on the candidate goes on with the incumbent."""
+    team = exposed(tmp_path, providers)
+    store = open_store(team.root / ".segue" / "state.db")
+    old, new = (store.find_bundle("mail", label).bundle for label in ("old", "new"))
+    upgrade = an_upgrade(store, name="up-1", bundles=(old, new), share=1.0)
+    waiting = upgrade.state.model_copy(update={"asked_for_approval": True, "number": 2})
+    entry = UpgradeEntry(upgrade="up-1", number=2, event="needs_approval", at=NOW, effects=("ask_approval",), state=waiting)
+    store.add_upgrade_entry("up-1", 2, entry.model_dump(mode="json"), ends=False, fence=None, author="segue", at="t")
+    with (
+        team.gateway(workers=1) as running,
+        openai.OpenAI(base_url=f"{running.origin}/v1", api_key=KEY, max_retries=0) as client,
+    ):
+        said: list[Any] = [{"role": "user", "content": "Hello"}]
+        for expected in (NEW, OLD):
+            answer = client.chat.completions.create(model="mail", messages=said, user="ada").choices[0].message.content
+            assert answer == expected
+            said += [{"role": "assistant", "content": answer}, {"role": "user", "content": "And then?"}]
+            if expected == NEW:
+                found = team.segue("rollback", "mail", "--reason", "it burns")
+    assert (found["new"], found["entry"], found["incident"]) == (True, 3, "up-1-3")
+    assert read_named(store, "up-1").state.stage == "rolled_back"
+    store.close()
+
+
+def test_a_disk_that_takes_nothing_keeps_nobody_on_the_candidate(tmp_path: Path, providers: dict[str, str]) -> None:
+    """Neither store nor files can be written: the workers are told all the same, and again when one is started anew."""
+    team = exposed(tmp_path, providers)
+    state = team.root / ".segue"
+    with team.gateway(workers=1) as running:
+        assert running.ask()[0] == NEW
+        # Where the file would be prepared stands something else.
+        (state / f"last-known-production.{running.process.pid}.new").mkdir()
+        with closing(sqlite3.connect(state / "state.db")) as other:
+            other.execute("BEGIN IMMEDIATE")
+            found = team.segue("rollback", "mail")
+            assert said_by(found) == [(None, False)]
+            assert running.ask()[0] == OLD
+            os.kill(running.workers(state)[0]["pid"], signal.SIGKILL)
+            until(running, "another takes its place")
+            while True:
+                with suppress(openai.APIConnectionError):
+                    if running.ask()[0] == OLD:
+                        break
+            other.rollback()
+        until(running, "is in the store")

@@ -76,7 +76,7 @@ def test_reads_shares(text: Any, value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("2d", 2.0), ("36h", 1.5), ("30m", 1 / 48), ("1w", 7.0), ("48 hours", 2.0), (3, 3)]
+    ("text", "value"), [("2d", 2.0), ("36h", 1.5), ("30m", 1 / 48), ("1w", 7.0), ("48 hours", 2.0), ("90s", 1 / 960), (3, 3)]
 )
 def test_reads_lengths_of_time(text: Any, value: float) -> None:
     """With a unit, or in days."""
@@ -98,6 +98,23 @@ def test_reads_limits(text: Any, value: tuple[float, bool]) -> None:
         ({"preset": "1-5-25-100", "steps": [{"share": "5%", "hold": "1d"}]}, "not both"),
         ({"steps": [{"share": 5, "hold": "1d"}]}, "write 5%"),
         ({"steps": [{"share": "100%", "hold": "1d"}]}, "less than 1"),
+        (
+            {"steps": [{"share": "5%", "hold": "1d", "limits": {"quality": {"hold": "9 points"}}}]},
+            "of quality in step 1, the hold",
+        ),
+        ({"preset": "1-5-25-100", "gates": [{"metric": "costs", "source": "served"}]}, "served knows error, fallback"),
+        ({"preset": "1-5-25-100", "gates": [{"metric": "cost", "source": "served", "hold": "1 point"}]}, "limits of cost"),
+        ({"preset": "1-5-25-100", "gates": [{"metric": "slow", "source": "served", "better": "higher"}]}, "lower is better"),
+        ({"preset": "1-5-25-100", "gates": [{**GATE, "factor": 2}]}, "factor belongs to slow and slow_start"),
+        ({"preset": "1-5-25-100", "approvals": [{"name": "legal", "who": ["ada"], "before": "step 0"}]}, "before is everyone"),
+        ({"preset": "1-5-25-100", "approvals": [{"name": "legal", "who": []}]}, "at least 1 item"),
+        ({"preset": "1-5-25-100", "operators": [" "]}, "match pattern"),
+        ({"preset": "1-5-25-100", "segments": {"internal": {"where": {"staff": []}}}}, "at least 1 item"),
+        ({"preset": "1-5-25-100", "budgets": {"usd_per_day": 0}}, "greater than 0"),
+        ({"preset": "1-5-25-100", "notify": [{"url": "http://example.com/x", "secret": "$KEY"}]}, "begins with https://"),
+        ({"preset": "1-5-25-100", "notify": [{"url": "https://ada:pw@example.com", "secret": "$KEY"}]}, "holds no password"),
+        ({"preset": "1-5-25-100", "notify": [{"url": "$HOOK", "secret": "key"}]}, "reference to the environment"),
+        ({"preset": "1-5-25-100", "notify": [{"url": "$HOOK", "secret": "$KEY", "on": ["lunch"]}]}, "'stage', 'hold'"),
         ({"steps": [{"share": "5%", "hold": "2 moons"}]}, "30m, 36h, 2d or 1w"),
         ({"steps": [{"share": "5%", "hold": "1d"}, {"share": "1%", "hold": "1d"}]}, "shares of steps grow"),
         ({"steps": [{"share": "5%", "hold": "3d", "longest": "2d"}]}, "longest is shorter than hold"),
@@ -149,3 +166,93 @@ def test_says_lengths_and_shares_as_people_do() -> None:
         "9 days",
     ]
     assert [share_text(share) for share in (0.01, 0.125, 1.0)] == ["1 %", "12.5 %", "100 %"]
+
+
+WHOLE: dict[str, Any] = {
+    "steps": [
+        {"share": "50%", "hold": "90s", "segment": "internal"},
+        {"share": "5%", "hold": "2d", "limits": {"quality": {"hold": "3 points"}, "error": {"rollback": "9 points"}}},
+    ],
+    "segments": {"internal": {"share": "2%", "where": {"staff": "yes", "region": ["de", "at"]}}, "beta": "1%"},
+    "gates": [GATE, {"metric": "error", "source": "served"}, {"metric": "negative_feedback", "source": "outcome"}],
+    "shadow": {"length": "7d", "usd_per_day": 20},
+    "approvals": [{"name": "legal", "who": ["lea", "max@example.com"], "before": "soak"}],
+    "operators": ["ada"],
+    "roll_back": ["on-call"],
+    "staging": {"integration": ["make", "integration"], "least": 500},
+    "budgets": {"latency_p99_ms": 900, "ttft_p95_ms": 400, "cost_usd_per_request": 0.02, "usd_per_day": 150},
+    "eval_usd": 40,
+    "notify": [{"url": "$HOOK", "secret": "$HOOK_KEY", "on": ["rollback", "approval"]}],
+}
+
+
+def test_everything_a_plan_may_say_is_kept() -> None:
+    """Written out short, in full, and as the store keeps it."""
+    plan = parsed(**WHOLE)
+    again = Plan.model_validate_json(json.dumps(plan_json(plan)), strict=True)
+    assert again == plan
+    assert plan_json(again) == plan_json(plan)
+    assert Plan.model_validate(plan.model_dump(mode="json")) == plan
+    assert Plan.model_validate_json(plan.model_dump_json(), strict=True) == plan
+
+
+def test_a_number_of_labels_that_is_the_usual_one_is_still_written() -> None:
+    """Of a gate that is only watched, 50 says that silence keeps the upgrade waiting; without it, it does not."""
+    for fields, least in (({}, 50), ({"required": False}, 0), ({"required": False, "min_exposed": 50}, 50)):
+        plan = parsed(preset="1-5-25-100", gates=[{**GATE, **fields}])
+        assert plan.gates[0].least_exposed == least
+        for body in (plan_json(plan), plan.model_dump(mode="json")):
+            assert Plan.model_validate_json(json.dumps(body), strict=True).gates[0].least_exposed == least
+    assert parsed(preset="1-5-25-100", gates=[{**GATE, "min_exposed": 0}]).gates[0].least_exposed == 0
+
+
+def test_usual_limits_are_those_of_stage_four_unless_the_plan_has_its_own() -> None:
+    """2 points of quality, 0.5 of satisfaction, 20 % more negative feedback; a doubling of cost."""
+    quality, error, feedback = parsed(**WHOLE).gates
+    assert (quality.hold.words, quality.rollback.words) == ("2 points", "5 points")
+    assert (error.better, error.age, error.hold.words, error.rollback.words) == ("lower", 0.0, "1 point", "3 points")
+    assert (feedback.better, feedback.hold.words, feedback.rollback.words) == ("lower", "10 %", "20 %")
+    (own,) = parsed(preset="1-5-25-100", gates=[{**GATE, "metric": "satisfaction", "source": "outcome", "hold": "1%"}]).gates
+    assert (own.better, own.hold.words) == ("higher", "1 %")
+    (cost,) = parsed(preset="1-5-25-100", gates=[{"metric": "cost", "source": "served"}]).gates
+    assert (cost.hold.words, cost.rollback.words, cost.baseline) == ("20 %", "100 %", 0.1)
+
+
+def test_a_step_may_have_limits_of_its_own() -> None:
+    """Of the gates it names, one or both; everywhere else the gate's own hold."""
+    plan = parsed(**WHOLE)
+    quality, error, _ = plan.gates
+    shown = [[one.words for one in plan.limits_of(gate, place)] for gate in (quality, error) for place in (None, 0, 1)]
+    assert shown == [
+        ["2 points", "5 points"],
+        ["2 points", "5 points"],
+        ["3 points", "5 points"],
+        ["1 point", "3 points"],
+        ["1 point", "3 points"],
+        ["1 point", "9 points"],
+    ]
+
+
+def test_a_rung_goes_by_the_share_of_all_traffic() -> None:
+    """Half of a small segment is as small as 1 % of everyone; of unknown size it counts as small."""
+    big = parsed(**{**WHOLE, "segments": {"internal": {"share": "60%", "where": {"staff": "yes"}}}})
+    unknown = parsed(**{**WHOLE, "segments": {"internal": {"where": {"staff": "yes"}}}})
+    assert [one.rungs()[0] for one in (parsed(**WHOLE), unknown, big)] == [5.0, 5.0, 1.5]
+
+
+def test_a_share_of_a_segment_grows_through_other_steps_too() -> None:
+    """Nobody is taken back in the middle of a canary."""
+    steps = [
+        {"share": "50%", "hold": "1d", "segment": "internal"},
+        {"share": "5%", "hold": "1d"},
+        {"share": "20%", "hold": "1d", "segment": "internal"},
+    ]
+    with pytest.raises(ValidationError, match=r"the shares of steps grow; 0\.2 follows 0\.5"):
+        parsed(steps=steps, segments={"internal": "2%"})
+
+
+def test_a_secret_is_in_no_message() -> None:
+    """What was written in its place may be the secret itself."""
+    with pytest.raises(ValidationError) as found:
+        parsed(preset="1-5-25-100", notify=[{"url": "$HOOK", "secret": "hunter2"}])
+    assert "hunter2" not in "; ".join(one["msg"] for one in found.value.errors())

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from segue.errors import InputError, NotFoundError
-from segue.model.plan import PlanBudgets, NoticeSpec, Plan, PlanGate, PlanStep, PlanWeights, ShadowSpec, StagingSpec, StepLimits
+from segue.model.plan import NoticeSpec, Plan, PlanBudgets, PlanGate, PlanStep, PlanWeights, ShadowSpec, StagingSpec, StepLimits
 from segue.model.plan_gate import OUTCOMES, SERVED
 from segue.model.plan_people import ApprovalRule
 from segue.model.plan_segment import PlanSegment
@@ -76,6 +76,26 @@ def test_a_good_plan_has_no_faults(team: Team) -> None:
         ),
         (GOOD + "segments: {staff: 2%}\n", "No step is for the segment 'staff'."),
         ("gates: []\n", "'gates' is empty."),
+        (
+            GOOD.replace("1-5-25-100", "internal-5-50-100"),
+            "plans/careful.yaml:1 preset: The segment 'internal' is not described.",
+        ),
+        (
+            "steps: [{share: 100%, hold: 2d, segment: staff}]\nsegments: {staff: {where: {staff: yes}}}\n"
+            + GOOD.partition("\n")[2],
+            "The step takes all of 'staff': nobody of it is left to compare with.",
+        ),
+        (
+            "steps: [{share: 5%, hold: 2d, limits: {rihgt: {hold: 1 point}}}]\n" + GOOD.partition("\n")[2],
+            "The plan has no gate 'rihgt' to set limits of. Did you mean 'right'?",
+        ),
+        (GOOD + "approvals: [{name: legal, who: [ada], before: step 4}]\n", "approvals[0].before: There is no step 4."),
+        (
+            GOOD + "approvals: [{name: legal, who: [ada]}, {name: legal, who: [bo]}]\n",
+            "approvals[1].name: Two rules of approval are called 'legal'.",
+        ),
+        (GOOD + "notify: [{url: 'https://hooks.example/x', secret: hunter2}]\n", "A secret is a reference to the environment"),
+        (GOOD + "segments: {staff: {where: {staff: true}}}\n", "segments.staff.where.staff"),
     ],
     ids=lambda value: re.sub(r"[^a-z]+", "-", value)[-40:] if " " in value and "\n" not in value else "plan",
 )
@@ -83,6 +103,19 @@ def test_every_mistake_is_named_with_its_place(team: Team, plan: str, says: str)
     """File, line, what was likely meant, and what to do."""
     found = errors_of(team, plan)
     assert any(says in one for one in found), found
+
+
+def test_a_secret_that_was_written_out_is_not_repeated(team: Team) -> None:
+    """It is in the file already; it need not be in a terminal and a build's log too."""
+    found = errors_of(team, GOOD + "notify: [{url: 'https://hooks.example/x', secret: hunter2hunter2}]\n")
+    assert found
+    assert not any("hunter2" in one for one in found)
+
+
+def test_what_the_gateway_sees_needs_no_scorer(team: Team) -> None:
+    """Nor a direction: of all that is served, less is better."""
+    gates = "  - {metric: cost, source: served, watch: total}\n  - {metric: slow, source: served, factor: 1.5}\n"
+    assert errors_of(team, GOOD + gates) == []
 
 
 @pytest.mark.parametrize("baseline", ["150", "0%", "abc"])

@@ -128,4 +128,4 @@ class Running:
 
     def _pause(self) -> float:
         self._failed += 1
-        return min(self.every_s * 2 ** min(self._failed - 1, 6), max(self.every_s, MOST_PAUSE_S))
+        return min(self.every_s * 2.0 ** min(self._failed - 1, 6), max(self.every_s, MOST_PAUSE_S))

@@ -31,7 +31,7 @@ def daily_command(workflow: str, environment: str, endpoint: str | None, cases: 
     SEGUE_ENDPOINT_KEY; it needs the permissions call and pin. The requests are kept out of all evidence. Once a week
     outputs are drawn for segue review, too.
     """
-    from segue.cli.review_commands import draw_week
+    from segue.cli.review_commands import draw_week, note_month
     from segue.controller.daily_desk import prepare_daily, run_daily
     from segue.controller.reading import read_upgrade
 
@@ -46,6 +46,7 @@ def daily_command(workflow: str, environment: str, endpoint: str | None, cases: 
         prepared = prepare_daily(desk.workspace, desk.store, upgrade, author=desk.author, at=at, most=cases)
         found = run_daily(desk.store, upgrade, prepared, place, day=at[:10], author=desk.author, at=at)
         draw_week(desk, upgrade)
+        note_month(desk, upgrade)
     if as_json:
         print_json([one.model_dump(mode="json") for one in found])
         return

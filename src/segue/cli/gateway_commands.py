@@ -23,6 +23,7 @@ from segue.cli.flipping import state_folder
 from segue.cli.gateway_screen import open_screen
 from segue.cli.groups import CommandGroup
 from segue.cli.options import NEW, json_option
+from segue.cli.process_tree import end_with_parent
 from segue.cli.route_commands import environment_option
 from segue.cli.screen import console, error_console, print_json
 from segue.errors import ProviderError, StoreError
@@ -236,7 +237,9 @@ def _simulated(workspace: Workspace) -> Iterator[Mapping[str, dict[str, Any]]]:
                 script.write_text(json.dumps(entry), encoding="utf-8")
                 given = ("--script", str(script), "--suite", str(suite), "--root", str(workspace.root))
                 command = [sys.executable, "-m", "segue.standin", *given]
-                process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+                process = subprocess.Popen(
+                    command, stdout=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=end_with_parent
+                )
                 processes.append(process)
                 assert process.stdout is not None, "asked for"
                 base_url = process.stdout.readline().strip()

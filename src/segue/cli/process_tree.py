@@ -67,6 +67,10 @@ class ProcessTree:
         for process in self._processes.values():
             _signal(process, signal.SIGTERM)
 
+    def pid(self, name: str) -> int:
+        """Of the process that runs under this name, or ran last."""
+        return self._processes[name].pid
+
     async def run(self, children: Sequence[Child]) -> None:
         """Begin them one after the other, then keep them until told to end. `ChildFailedError` where one cannot begin."""
         keeping: list[asyncio.Task[None]] = []
@@ -134,7 +138,7 @@ class ProcessTree:
             env=dict(words.environ),
             # Ctrl-C in a terminal goes to this process alone, which ends its children in order.
             start_new_session=True,
-            preexec_fn=_end_with_parent,
+            preexec_fn=end_with_parent,
         )
         self._processes[child.name] = process
         if self._ending.is_set():
@@ -186,7 +190,7 @@ def _decoded(line: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {"text": line.decode("utf-8", "replace").strip()}
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """On Linux: a parent that was killed takes its children with it. Runs in the child, before its program."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 REQUESTS = 20_000
 _LENGTHS = {"m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
-_PAST = ("decide", "eval", "staging", "shadow")
+_PAST = ("eval", "shadow", "canary", "soak")
 
 
 class Length(click.ParamType[float]):
@@ -86,7 +86,7 @@ class Approval(Length):
     "--past",
     type=click.Choice(_PAST),
     multiple=True,
-    help="Have somebody go on in spite of what this stage found; may be repeated.",
+    help="Have somebody go on in spite of what this stage found (canary, soak: where it waits for evidence); may be repeated.",
 )
 @click.option("--every", type=Length(), help="How often the controller looks. Default: by traffic and length, from 1h to 12h.")
 @click.option("--runs", type=click.IntRange(1, 100_000), default=1, show_default=True, help="Seeds to rehearse, side by side.")

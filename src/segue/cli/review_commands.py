@@ -81,6 +81,17 @@ def draw_week(desk: Desk, upgrade: Upgrade) -> None:
         _draw(desk, upgrade, log, is_now=False, count=30)
 
 
+def note_month(desk: Desk, upgrade: Upgrade) -> None:
+    """What serving would cost in a month, by today's log."""
+    from segue.cli.upgrade_opening import wall_clock
+    from segue.controller.beside import measure_month, save_month
+
+    log = _log(desk)
+    if log is not None:
+        found = measure_month(log, upgrade, wall_clock())
+        save_month(desk.store, upgrade, found, author=desk.author, at=desk.now())
+
+
 def _as_json(desk: Desk, upgrade: Upgrade, log: ExchangeLog | None, *, reveal: bool) -> dict[str, Any]:
     from segue.controller.review import list_draws, list_marks, review_seen
     from segue.controller.review_texts import ItemTexts, read_item
@@ -137,6 +148,7 @@ def _row(one: ReviewItem, at: int, marks: dict[str, list[str]], *, reveal: bool)
 
 
 def _read(desk: Desk, upgrade: Upgrade, log: ExchangeLog, *, reveal: bool) -> None:
+    from segue.cli.keys import TerminalKeys
     from segue.cli.review_screen import ReviewScreen
     from segue.controller.review import list_marks, mark_side, review_seen, unread
     from segue.controller.review_texts import read_item
@@ -145,8 +157,16 @@ def _read(desk: Desk, upgrade: Upgrade, log: ExchangeLog, *, reveal: bool) -> No
         mark_side(desk.store, upgrade, item, mark, note=note, author=desk.author, at=desk.now())
 
     marked = {item for item, _ in list_marks(desk.store, upgrade)}
-    screen = ReviewScreen(console(), read=lambda one: read_item(log, one), write=write, reveal=reveal)
-    screen.run(unread(desk.store, upgrade), marked)
+
+    def ask_note() -> str:
+        with keys.lines():
+            return console().input("note: ")
+
+    with TerminalKeys() as keys:
+        screen = ReviewScreen(
+            console(), read=lambda one: read_item(log, one), write=write, key=keys.read, ask_note=ask_note, reveal=reveal
+        )
+        screen.run(unread(desk.store, upgrade), marked)
     console().print(review_seen(desk.store, upgrade).sentence, markup=False, soft_wrap=True)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-import click
 from rich.columns import Columns
 from rich.console import Console
 from rich.panel import Panel
@@ -25,7 +24,7 @@ _LEAVE = ("q", "\x1b", "\x04")
 
 
 class ReviewScreen:
-    """`read` gives an item's texts, `write` keeps a mark: item, mark, note."""
+    """`read` gives an item's texts, `write` keeps a mark (item, mark, note); `key` waits for a key, `ask_note` for a line."""
 
     def __init__(
         self,
@@ -33,10 +32,12 @@ class ReviewScreen:
         *,
         read: Callable[[ReviewItem], ItemTexts],
         write: Callable[[str, str, str], None],
+        key: Callable[[], str],
+        ask_note: Callable[[], str],
         reveal: bool = False,
-        key: Callable[[], str] = click.getchar,
     ) -> None:
-        self._screen, self._read, self._write, self._reveal, self._key = screen, read, write, reveal, key
+        self._screen, self._read, self._write, self._reveal = screen, read, write, reveal
+        self._key, self._ask_note = key, ask_note
 
     def run(self, items: Sequence[ReviewItem], marked: Collection[str]) -> None:
         """Show what is unread, until all is or somebody leaves."""
@@ -66,14 +67,12 @@ class ReviewScreen:
         note = ""
         self._screen.print(f"{self._name(item, at)}?  {HELP}", style="bold", markup=False, highlight=False)
         while True:
-            key = self._key()
-            if key == "\x03":
-                raise KeyboardInterrupt
-            key = key.lower()
+            key = self._key().lower()
             if key in _LEAVE:
                 return False
             if key == "n":
-                note = self._screen.input("note: ").strip()
+                note = self._ask_note().strip()
+                self._screen.print(f"  noted  {HELP}", style="dim", markup=False, highlight=False)
             elif key == "w":
                 side = item.sides[at]
                 self._screen.print(f"  {side.arm} {side.bundle[:10]}", style="dim", markup=False)

@@ -6,7 +6,7 @@ allowed for all looks of an upgrade together. Pure but for reading facts; asking
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -19,7 +19,7 @@ from segue.model.workflow import Direction
 from segue.store.upgrades import Fact, UpgradeStore
 from segue.upgrade.log import Upgrade
 
-KIND = "daily-eval"
+KIND, TROUBLE = "daily-eval", "daily-trouble"
 LATE_DAYS = 2
 """With the newest measurement so old, something keeps the daily eval from running."""
 MOST_FAILED = 0.05
@@ -85,14 +85,24 @@ def list_daily(store: UpgradeStore, upgrade: Upgrade) -> list[DailyResult]:
     return [_read(one) for one in store.list_facts(opening.workflow, kind=KIND, subject=opening.upgrade)]
 
 
+def last_trouble(store: UpgradeStore, upgrade: Upgrade) -> str:
+    """What last kept a daily eval from running, if none was made since; empty where nothing does."""
+    opening = upgrade.opening
+    facts = store.list_facts(opening.workflow, kind=TROUBLE, subject=opening.upgrade)
+    made = store.list_facts(opening.workflow, kind=KIND, subject=opening.upgrade)
+    if not facts or (made and made[-1].number > facts[-1].number):
+        return ""
+    return str(facts[-1].body.get("trouble", ""))
+
+
 def is_measured(store: UpgradeStore, upgrade: Upgrade, day: date) -> bool:
     """Whether both bundles have a result of this day."""
     found = {one.bundle for one in list_daily(store, upgrade) if one.day == day.isoformat()}
     return {upgrade.state.incumbent, upgrade.state.candidate} <= found
 
 
-def daily_seen(store: UpgradeStore, upgrade: Upgrade, now: float, *, trouble: Sequence[str] = ()) -> DailySeen:
-    """What they show by now; `trouble` is what is known besides to be wrong with measuring."""
+def daily_seen(store: UpgradeStore, upgrade: Upgrade, now: float) -> DailySeen:
+    """What they show by now."""
     results = [one for one in list_daily(store, upgrade) if not one.absent]
     state = upgrade.state
     days = sorted({one.day for one in results})
@@ -111,7 +121,7 @@ def daily_seen(store: UpgradeStore, upgrade: Upgrade, now: float, *, trouble: Se
         old, new = latest["incumbent"], latest["candidate"]
         if old.cases == new.cases:
             changes += find_changes(f"candidate beside incumbent on {new.day}", _cells(old), _cells(new), looks=looks)
-    told = [*trouble, *_measuring(latest.values(), last, now, upgrade.opening.at)]
+    told = [*filter(None, [last_trouble(store, upgrade)]), *_measuring(latest.values(), last, now, upgrade.opening.at)]
     told += [one.sentence for one in changes if one.is_worse]
     return DailySeen(len(days), last, latest, tuple(changes), tuple(told))
 

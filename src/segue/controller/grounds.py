@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from segue.controller.effects import AUTHOR, iso
+from segue.controller.effects import AUTHOR
 from segue.controller.grounds_cost import plan_days
 from segue.controller.grounds_workspace import CurrentWorkspace
+from segue.controller.moments import iso
 from segue.errors import Fault, InputError, NotFoundError
 from segue.evals.arms import vendor_of_entry
 from segue.evals.catalogue import Catalogue

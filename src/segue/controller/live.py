@@ -27,6 +27,7 @@ from segue.gates.report import Report
 from segue.model import Budgets, Json
 from segue.simulation.setting import Setting
 from segue.simulation.soak import LOOKS_A_DAY
+from segue.simulation.step_limits import for_canary
 from segue.upgrade.log import Upgrade
 from segue.upgrade.settled import setting_of
 from segue.upgrade.state import UpgradeState
@@ -177,7 +178,7 @@ class LogEvidence:
         alpha = setting.canary_alpha / 2**state.restarts
 
         def begin(feed: Feed) -> Canary:
-            return Canary.start(setting, feed.told, alpha=alpha, since=state.evidence_from)
+            return Canary.start(for_canary(setting), feed.told, alpha=alpha, since=state.evidence_from)
 
         name = upgrade.opening.upgrade
         known = self._canaries.get(name)

@@ -139,7 +139,8 @@ class Canary:
             for cell, name in enumerate(setting.slices):
                 pair = [self.total.cell(self.exposed, arm, gate.stream, cell) for arm in (0, 1)]
                 totals[gate.title, name] = (pair[0], pair[1])
-        found = judge(self.grid, Look(totals, self.guards, per_day=self.per_day(step), alpha=self.alpha))
+        idle = frozenset(gate.title for gate in setting.gates if gate.steps is not None and step not in gate.steps)
+        found = judge(self.grid, Look(totals, self.guards, per_day=self.per_day(step), alpha=self.alpha, idle=idle))
         return replace(found, cells=tuple(one for one in found.cells if self._watches(one.metric, one.slice)))
 
     def _watches(self, title: str, name: str) -> bool:

@@ -13,7 +13,7 @@ from math import inf
 
 import numpy as np
 
-from segue.controller.live_blocks import TimeBlock, Timeline, spans_of
+from segue.controller.live_blocks import Span, TimeBlock, Timeline, spans_of
 from segue.controller.live_rows import COLUMNS, EVERYONE, Reader, Rows, read_rows
 from segue.controller.live_told import COLUMNS as TOLD_COLUMNS
 from segue.controller.live_told import Told
@@ -70,8 +70,8 @@ class Feed:
     _pool: Rows | None = None
     _fresh: list[Rows] = field(default_factory=list)
     _next: dict[float, int] = field(default_factory=dict)
-    _late_since: float | None = None
-    _reread_at: float = -inf
+    _has_late: bool = False
+    _read_at: float = -inf
     _bounds: tuple[float, float] = (inf, inf)
 
     def __post_init__(self) -> None:
@@ -81,23 +81,23 @@ class Feed:
         """Read what came. True where everything begins anew: whatever was made of earlier blocks is to be forgotten."""
         spans = spans_of(upgrade, self.stage)
         is_anew = self._arrivals is None
-        due = self._late_since is not None and not self._reread_at <= now < self._reread_at + self.timing.reread_s
-        if due or not self.timeline.follow(spans, now):
-            self._forget(now)
-            self.timeline.follow(spans, now)
+        if not self.timeline.follow(spans, now):
+            self._begin_anew(spans, now)
             is_anew = True
         arrived = self._read()
         if arrived.is_anew and not is_anew:
-            self._forget(now, keep_arrivals=True)
-            self.timeline.follow(spans, now)
+            self._begin_anew(spans, now, keep_arrivals=True)
             is_anew = True
         late = self._take(arrived)
-        if late and not is_anew:
-            self.late += late
-            self._late_since = now if self._late_since is None else self._late_since
-            if not self._reread_at <= now < self._reread_at + self.timing.reread_s:
-                return self.follow(upgrade, now)
-        return is_anew
+        if is_anew:
+            return True
+        self.late += late
+        self._has_late = self._has_late or late > 0
+        if self._has_late and not self._read_at <= now < self._read_at + self.timing.reread_s:
+            self._begin_anew(spans, now)
+            self._take(self._read())
+            return True
+        return False
 
     def due(self, now: float) -> Iterator[Due]:
         """What has come of age, in the order in which it did."""
@@ -209,12 +209,13 @@ class Feed:
     def _open_from(self) -> float:
         return self.timeline.blocks[-1].end if self.timeline.blocks else self.since
 
-    def _forget(self, now: float, *, keep_arrivals: bool = False) -> None:
+    def _begin_anew(self, spans: tuple[Span, ...], now: float, *, keep_arrivals: bool = False) -> None:
         if not keep_arrivals:
             self._arrivals = None
-        self._pool, self._fresh, self._late_since, self._reread_at = None, [], None, now
+        self._pool, self._fresh, self._has_late, self._read_at = None, [], False, now
         self._next = dict.fromkeys(self._next, 0)
         self.timeline = Timeline(self.timeline.block_s, self.timeline.cycle_days, self.timeline.hold_days)
+        self.timeline.follow(spans, now)
         self.told = Told(self.told.workflow, self.told.streams, self.told.settings, incidents=self.told.incidents)
 
 

@@ -79,14 +79,16 @@ class Rows:
 
     def take(self, chosen: NDArray[Any] | slice) -> Rows:
         """Some of them: by mask, by places, or a stretch."""
-        return Rows(*(getattr(self, one.name)[chosen] for one in fields(self)))
+        if isinstance(chosen, np.ndarray) and chosen.dtype == bool and chosen.all():
+            return self
+        return Rows(*(getattr(self, name)[chosen] for name in _NAMES))
 
     @classmethod
     def join(cls, parts: Sequence[Rows]) -> Rows:
         """One after the other."""
         if len(parts) == 1:
             return parts[0]
-        return cls(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(cls)))
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in _NAMES))
 
     def in_order(self) -> Rows:
         """By time, and by id where two are of the same moment: however files were merged, sums come out the same."""
@@ -95,6 +97,9 @@ class Rows:
         if len(at) > 1 and (at[1:] == at[:-1]).any():
             order = np.array(sorted(range(len(at)), key=lambda place: (self.at[place], self.ids[place])), np.intp)
         return self.take(order)
+
+
+_NAMES = tuple(one.name for one in fields(Rows))
 
 
 def read_rows(table: pa.Table, reader: Reader) -> Rows:

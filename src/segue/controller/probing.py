@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 
 import aiohttp
 
-from segue.controller.effects import AUTHOR, iso
+from segue.controller.effects import AUTHOR
 from segue.controller.grounds_workspace import CurrentWorkspace
+from segue.controller.moments import iso
 from segue.controller.suites_endpoint import Endpoint
 from segue.errors import SegueError
 from segue.evals.connections import Connections

@@ -185,7 +185,7 @@ def judge_runbook(root: Path, workflow: str) -> Box:
         except OSError:
             continue
         there.append(path)
-        if command in (" ".join(line.split())[: len(command)] for line in _commands(text)):
+        if command in _commands(text):
             return Box("runbook", question, "yes", f"{path.relative_to(root)} says: {command}")
     shown = " and ".join(str(one.relative_to(root)) for one in there)
     reason = (
@@ -196,7 +196,7 @@ def judge_runbook(root: Path, workflow: str) -> Box:
 
 
 def _commands(text: str) -> Sequence[str]:
-    """What stands behind each beginning of a rollback, to its line's end; the name must end where ours does."""
+    """Every rollback that is named, with its workflow."""
     found = []
     for line in text.splitlines():
         start = line.find("segue rollback ")

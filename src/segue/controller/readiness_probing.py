@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 from segue.controller.readiness import Burst, LastServed
@@ -21,7 +22,7 @@ MINUTE_NS = 60 * 10**9
 
 
 def ask_burst(workspace: Workspace, bundle: Bundle, count: int) -> Burst:
-    """Ask the bundle's own provider the least there is, `count` times at once, without the retries that hide a limit."""
+    """Ask the bundle's own provider a case of its suite, `count` times at once, without the retries that hide a limit."""
     entries = workspace.config.providers
     name = bundle.model.provider
     if name not in entries:
@@ -37,10 +38,7 @@ async def _ask_all(workspace: Workspace, bundle: Bundle, count: int) -> Burst:
     config = parse_provider(name, workspace.config.providers[name])
     clock = SystemClock()
     provider = open_provider(name, config, environ=workspace.environ, clock=clock)
-    names = prompt_variables(bundle.prompt.system) | prompt_variables(bundle.prompt.template)
-    case = Case(
-        case_id="ready", messages=(Message(role="user", content="Hello"),), variables=dict.fromkeys(sorted(names), "ready")
-    )
+    case = _question(workspace, bundle)
 
     async def one(number: int) -> str | None:
         try:
@@ -56,6 +54,17 @@ async def _ask_all(workspace: Workspace, bundle: Bundle, count: int) -> Burst:
         await provider.close()
     reasons = tuple(sorted({one for one in found if one is not None}))
     return Burst(count, sum(one is None for one in found), reasons)
+
+
+def _question(workspace: Workspace, bundle: Bundle) -> Case:
+    """The first case of the workflow's suites; where there is none that can be read, the least that can be asked."""
+    with suppress(SegueError):
+        for suite in workspace.suites(bundle.workflow):
+            for case in workspace.iter_suite(bundle.workflow, suite):
+                return case
+    names = prompt_variables(bundle.prompt.system) | prompt_variables(bundle.prompt.template)
+    said = (Message(role="user", content="Hello"),)
+    return Case(case_id="ready", messages=said, variables=dict.fromkeys(sorted(names), "ready"))
 
 
 def find_last_served(state: Path, revision: RouteRevision, now: float) -> LastServed:

@@ -107,6 +107,10 @@ def _misplaced(record: UpgradeRecord, upgrade: Upgrade) -> list[str]:
 
 
 def _faults(error: ValidationError, place: str) -> list[Fault]:
-    """Without the values: what was changed may be anything."""
-    found = error.errors(include_url=False, include_input=False, include_context=False)
-    return [Fault(what=f"{one['msg']}.", fix=_FIX, path=".".join((place, *map(str, one["loc"])))) for one in found]
+    """Without the values: what was changed may be anything. One for each place."""
+    found: dict[str, Fault] = {}
+    for one in error.errors(include_url=False, include_input=False, include_context=False):
+        path = ".".join((place, *(str(part) for part in one["loc"] if not str(part).startswith("literal["))))
+        what = "It is none of the words there are." if one["type"] == "literal_error" else f"{one['msg']}."
+        found.setdefault(path, Fault(what=what, fix=_FIX, path=path))
+    return list(found.values())

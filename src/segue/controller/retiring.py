@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segue.controller.effects import iso
+from segue.controller.moments import iso
 from segue.controller.reading import read_open
 from segue.errors import ConflictError, Fault
 from segue.model.route import RouteRevision

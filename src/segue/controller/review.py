@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Literal, TypeVar, get_args
 
 from pydantic import Field, ValidationError
@@ -36,11 +35,11 @@ LONGEST_NOTE = 2_000
 
 
 class ReviewDraw(Frozen):
-    """One draw. `n_outputs` could have been drawn; fewer than 20 items are as many as there were."""
+    """One draw of a stretch of time. `n_outputs` could have been drawn; fewer than 20 items are as many as there were."""
 
     draw: str
-    since_ns: int
-    until_ns: int
+    since: float
+    until: float
     n_outputs: int
     items: tuple[ReviewItem, ...]
 
@@ -88,21 +87,20 @@ def draw_now(
     opening = upgrade.opening
     draws = list_draws(store, upgrade)
     number = len(draws) + 1
-    until_ns = int(now * 1e9)
-    since_ns = max(draws[-1].until_ns if draws else int(opening.at * 1e9), until_ns - int(EVERY_S * 1e9))
+    since = max(draws[-1].until if draws else opening.at, now - EVERY_S)
     found = draw_items(
         log,
         opening.workflow,
         opening.environment,
         draw=str(number),
         seed=f"{opening.upgrade} {number}",
-        since_ns=since_ns,
-        until_ns=until_ns,
+        since_ns=int(since * 1e9),
+        until_ns=int(now * 1e9),
         most=count,
     )
     if not found.items:
         return None
-    draw = ReviewDraw(draw=str(number), since_ns=since_ns, until_ns=until_ns, n_outputs=found.n_outputs, items=found.items)
+    draw = ReviewDraw(draw=str(number), since=since, until=now, n_outputs=found.n_outputs, items=found.items)
     store.add_fact(DRAW, opening.workflow, opening.upgrade, draw.model_dump(mode="json"), author=author, at=at)
     return draw
 
@@ -190,7 +188,7 @@ def _next_draw(upgrade: Upgrade, draws: Sequence[ReviewDraw]) -> float | None:
     if upgrade.state.stage not in LIVE:
         return None
     if draws:
-        return draws[-1].until_ns / 1e9 + EVERY_S
+        return draws[-1].until + EVERY_S
     begun = next((one.at for one in upgrade.entries if one.state.stage in LIVE), upgrade.opening.at)
     return begun + FIRST_S
 
@@ -201,8 +199,3 @@ def _read(kind: type[T], fact: Fact) -> T:
     except ValidationError as error:
         what = f"Fact {fact.number} ({fact.kind}) cannot be read back ({error.error_count()} faults)."
         raise TamperError(what, fix="Check the log: segue log verify.") from None
-
-
-def day_of(ns: int) -> str:
-    """A day for people, UTC."""
-    return datetime.fromtimestamp(ns / 1e9, UTC).date().isoformat()

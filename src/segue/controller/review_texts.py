@@ -25,8 +25,9 @@ class ItemTexts:
 def read_item(log: ExchangeLog, item: ReviewItem) -> ItemTexts:
     """Never raises for what bodies hold."""
     found = [_read_side(log, one) for one in item.sides]
-    # A shadow was asked with the candidate's own prompt; the user's words are in either.
-    asked = next((asked for asked, _ in found if asked is not None), None)
+    # A shadow was asked with the candidate's own prompt, which may be a template around the user's words.
+    shadows_last = sorted(zip(item.sides, found, strict=True), key=lambda pair: pair[0].arm == "shadow")
+    asked = next((asked for _, (asked, _) in shadows_last if asked is not None), None)
     return ItemTexts(asked, tuple(answer for _, answer in found))
 
 

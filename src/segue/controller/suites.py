@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from segue.controller.daily_facts import DailySeen, daily_seen, is_measured
-from segue.controller.effects import AUTHOR, iso
+from segue.controller.daily_facts import TROUBLE, is_measured, last_trouble
+from segue.controller.effects import AUTHOR
 from segue.controller.jobs import SEGUE, Jobs
+from segue.controller.moments import iso
 from segue.controller.ports import Clock
 from segue.controller.suites_endpoint import ENDPOINT_KEY, Endpoint
 from segue.controller.suites_seen import Asked, asked_of, find_verdict, stopped_run, suite_seen
-from segue.errors import StoreError
+from segue.errors import SegueError
 from segue.model import Json
 from segue.store.base import Claim, Store
 from segue.upgrade.log import Upgrade
@@ -29,6 +30,10 @@ MOST_TRIES = 3
 """So often an eval that was killed, or stopped from outside, is begun again before people look."""
 KILLED = 128
 """From this exit code on a signal ended it: Ctrl-C, whoever stops the machine, the kernel where memory ran out."""
+_NOWHERE = (
+    "No daily eval runs: it is not known where production is reached. Write gateway: {endpoint: URL, endpoint_key_env: "
+    "VARIABLE} into segue.yaml, with a key that may call and pin."
+)
 _STOPPED = {
     "budget": "The regression eval reached its budget and judged only what was finished. Raise eval_usd in a new plan, or run "
     "segue eval {workflow} --candidate {candidate} by hand and resume.",
@@ -155,36 +160,34 @@ class EvalJobs:
     # the daily eval
 
     def keep_up(self, upgrade: Upgrade, now: float) -> None:
-        """Begin today's (UTC), unless it was done, runs, or broke today already. Without an endpoint there is none: `daily`."""
-        endpoint = self.endpoint()
+        """Begin today's (UTC), unless it was done, runs, or broke today already; what keeps it from running is written down."""
         day = datetime.fromtimestamp(now, UTC).date()
-        if endpoint is None or upgrade.state.is_ended or is_measured(self.store, upgrade, day):
+        if upgrade.state.is_ended or is_measured(self.store, upgrade, day):
+            return
+        try:
+            endpoint = self.endpoint()
+        except SegueError as error:
+            self._trouble(upgrade, " ".join(one.sentence() for one in error.faults[:1]))
+            return
+        if endpoint is None:
+            self._trouble(upgrade, _NOWHERE)
             return
         name = _daily_name(upgrade, day.isoformat())
-        if self.jobs.look(name).standing in ("absent", "died"):
+        job = self.jobs.look(name)
+        if job.standing in ("absent", "died"):
             words = [*self.command, "daily", upgrade.opening.workflow, "--environment", upgrade.opening.environment]
             words += ["--endpoint", endpoint.url, "--json"]
             self.jobs.start(name, words, SEGUE_AUTHOR=AUTHOR, **{ENDPOINT_KEY: endpoint.key})
+        elif job.standing == "ended":
+            said = self.jobs.error_of(name) or f"it ended with code {job.code}; see {self.jobs.log_of(name)}"
+            self._trouble(upgrade, f"The daily eval of {day} broke: {said}")
 
-    def daily(self, upgrade: Upgrade, now: float) -> DailySeen:
-        """What the daily evals show, and what is wrong with them; for `segue status` and the soak's evidence."""
-        endpoint = self.endpoint()
-        trouble: tuple[str, ...] = ()
-        if endpoint is None:
-            trouble = (
-                "No daily eval runs: it is not known where production is served. Write gateway: {endpoint: URL, "
-                "endpoint_key_env: VARIABLE} into segue.yaml, with a key that may call and pin.",
-            )
-        else:
-            name = _daily_name(upgrade, datetime.fromtimestamp(now, UTC).date().isoformat())
-            try:
-                job = self.jobs.look(name)
-            except (OSError, StoreError):
-                job = None
-            if job is not None and job.standing == "ended" and job.code:
-                said = self.jobs.error_of(name) or f"see {self.jobs.log_of(name)}"
-                trouble = (f"Today's eval through the production endpoint broke: {said}",)
-        return daily_seen(self.store, upgrade, now, trouble=trouble)
+    def _trouble(self, upgrade: Upgrade, told: str) -> None:
+        """Once, however often it is met."""
+        if last_trouble(self.store, upgrade) != told:
+            opening = upgrade.opening
+            body: dict[str, Json] = {"trouble": told}
+            self.store.add_fact(TROUBLE, opening.workflow, opening.upgrade, body, author=AUTHOR, at=iso(self.clock()))
 
 
 def _job_name(upgrade: Upgrade, number: int, attempt: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from segue.controller.effects import iso
+from segue.controller.moments import iso
 from segue.gates.report import Recommendation, Report
 from segue.gates.report_reading import report_from_json
 from segue.gates.verdict import WORST_FIRST, Outcome

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from segue.controller.actions import LOOK
+from segue.controller.beside import beside_view
 from segue.controller.controller import LOOKS_A_CYCLE
 from segue.controller.effects import DONE, iso
 from segue.controller.observing import counted_s
@@ -40,6 +41,9 @@ from segue.upgrade.log import Upgrade, UpgradeEntry
 from segue.upgrade.state import ORDER, UpgradeState
 from segue.upgrade.table import LIVE
 from segue.upgrade.wanted import most_share
+
+OLD_S = 120.0
+"""A look younger than this is not said to be old, however short the plan's cycle."""
 
 
 def lease_of(environment: str) -> str:
@@ -88,6 +92,7 @@ def status_view(store: Store, upgrade: Upgrade, now: float, *, lease_now: float 
         controller=controller_view(store, opening.environment, lease_now),
         revision=revision,
         gateways=_gateways(store, upgrade),
+        beside=beside_view(store, upgrade, now),
     )
 
 
@@ -208,14 +213,15 @@ def _last_look(store: Store, upgrade: Upgrade, now: float) -> tuple[LookView | N
         return None, None
     body = max(known, key=lambda one: float(one["at"]))
     at = float(body["at"])
-    if at < state.entered_at and not state.is_ended:
+    if not state.is_ended and (state.stage not in LIVE or at < state.entered_at):
+        # Of what nobody meets nothing is looked at again and again: the job says when it is done.
         return None, None
     gates, fault = _gates(upgrade, body.get("judgement"))
     missing = None if body.get("missing") is None else _texts(body, "missing")
     look = LookView(
         at=iso(at),
         age_s=now - at,
-        is_old=now - at > 2 * upgrade.plan.cycle * DAY_S / LOOKS_A_CYCLE,
+        is_old=now - at > max(OLD_S, 2 * upgrade.plan.cycle * DAY_S / LOOKS_A_CYCLE),
         gates=gates,
         missing=fault or missing,
         over_budget=_texts(body, "over_budget"),

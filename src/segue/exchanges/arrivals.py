@@ -128,7 +128,9 @@ class Arrivals:
                 if ranges and known == _length(ranges):
                     return None
                 names = set(parquet.schema_arrow.names)
-                table = parquet.read(columns=[one for one in self._columns[file.table] if one in names])
+                # Most files are small: threads cost more than they bring.
+                columns = [one for one in self._columns[file.table] if one in names]
+                table = parquet.read(columns=columns, use_threads=False)
         except (OSError, pa.ArrowException) as error:
             raise StoreError(
                 f"{path.name} of the exchange log could not be read: {error}", fix="If files were merged meanwhile, ask again."

@@ -199,6 +199,7 @@ def _ask(path: Path, question: _Question, gone: list[int]) -> Confirmed | None:
             found = json.loads(b"".join(_received(line)))
     except ConnectionRefusedError:
         path.unlink(missing_ok=True)
+        path.with_suffix(".json").unlink(missing_ok=True)
         if path.stem.isdecimal():
             gone.append(int(path.stem))
         return None

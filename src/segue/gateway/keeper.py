@@ -104,6 +104,8 @@ class Keeper:
         self._refused: Mapping[str, str] = {}
         self._wanted: Mapping[str, int] = {}
         """Workflow → revision: what every worker is to serve."""
+        self._own: Path | None = settings.socket.with_suffix(".json")
+        """What its workers load; none where it cannot be written."""
         self._pending = Pending(source, report)
         self._is_unwritten = False
         """The last known routes could not be written, and are served all the same."""
@@ -150,7 +152,7 @@ class Keeper:
             await self._presence.say()
             telling = asyncio.create_task(self._presence.run())
             try:
-                await self._crew.start(replace(settings.worker, port=port))
+                await self._crew.start(replace(settings.worker, port=port, own=self._own))
             except BaseException:
                 telling.cancel()
                 await self._presence.leave()
@@ -177,6 +179,8 @@ class Keeper:
             await self._presence.leave()
             settings.socket.unlink(missing_ok=True)
             await self._crew.stop()
+            if self._own is not None:
+                self._own.unlink(missing_ok=True)
 
     async def _begin(self) -> Plane:
         """What to serve at first: as it is now, or as it was known last. Written down, unless nothing of it can be served."""
@@ -199,6 +203,11 @@ class Keeper:
             fix = "Mend one of them, and start the gateway again."
             raise InputError(f"None of the workflows can be served. {reasons}", fix=fix)
         save_last_known(path, known)
+        try:
+            self._write_own(known)
+        except SegueError:
+            # A full disk: the last known routes are there, and need no room.
+            self._own = None
         self._known, self._refused, self._wanted = known, plane.refused, plane.numbers()
         return plane
 
@@ -301,6 +310,7 @@ class Keeper:
         known, plane = self._settled(found.obeying(self._pending.orders, self._known), self._known)
         try:
             save_last_known(self._settings.worker.last_known, known)
+            self._write_own(known)
             self._is_unwritten = False
         except SegueError as error:
             if not self._is_unwritten:
@@ -317,6 +327,10 @@ class Keeper:
             fields: dict[str, Field] = {"workflow": workflow, "revision": revision}
             self._report(Happened("route_loaded", f"Revision {revision} of '{workflow}' is served.", "info", fields))
         return None
+
+    def _write_own(self, known: LastKnown) -> None:
+        if self._own is not None:
+            save_last_known(self._own, known, is_synced=False)
 
     def _tell_refused(self, plane: Plane) -> None:
         """What cannot be served, and what can again."""

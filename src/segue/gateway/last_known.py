@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -181,18 +182,22 @@ def known(revision: RouteRevision) -> KnownRevision:
     )
 
 
-def save_last_known(path: Path, found: LastKnown) -> None:
-    """Raises `StoreError` where it cannot be written; the one before stays."""
-    scratch = path.with_suffix(".new")
+def save_last_known(path: Path, found: LastKnown, *, is_synced: bool = True) -> None:
+    """Raises `StoreError` where it cannot be written; the one before stays. What outlives no process needs no syncing."""
+    # Several gateways of a machine write the same file.
+    scratch = path.with_suffix(f".{os.getpid()}.new")
     text = found.model_dump_json(exclude_defaults=True).encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with scratch.open("wb") as file:
             file.write(text)
             file.flush()
-            os.fsync(file.fileno())
+            if is_synced:
+                os.fsync(file.fileno())
         scratch.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
         if _holds(path, text):
             return
         raise StoreError(

@@ -50,7 +50,9 @@ GC_AFTER = 20_000
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """`run` names this start of the gateway: no two starts share it."""
+    """`run` names this start of the gateway: no two starts share it. Routes are loaded from `own`, if there is such a file: the
+    last known ones are shared with the other gateways of the machine, of which one may be a moment behind.
+    """
 
     number: int
     run: str
@@ -60,6 +62,7 @@ class WorkerSettings:
     spool: Path
     grace_s: float = 30.0
     passes_traces: bool = False
+    own: Path | None = None
 
 
 def run_worker(settings: WorkerSettings, pipe: Connection, environ: Mapping[str, str]) -> None:
@@ -166,7 +169,7 @@ class _Worker:
         `orders` are the rollbacks to obey; without them, those that are written in the file.
         """
         try:
-            found = load_last_known(self._settings.last_known)
+            found = load_last_known(self._settings.own or self._settings.last_known)
             if orders is not None and found.orders != orders:
                 found = found.obeying(orders)
         except SegueError as error:

@@ -12,17 +12,17 @@ from pydantic import Field, model_validator
 
 from segue.model.base import Frozen
 from segue.model.plan_gate import Limit, PlanGate, Source, Watch, require_order
-from segue.model.plan_parts import PlanBudgets, NoticeSpec, ShadowSpec, StagingSpec, Usd
+from segue.model.plan_parts import NoticeSpec, PlanBudgets, ShadowSpec, StagingSpec, Usd
 from segue.model.plan_people import ApprovalRule, Person
 from segue.model.plan_segment import PlanSegment
 from segue.model.plan_text import Days, Part
 
 __all__ = [
     "PRESETS",
-    "PlanBudgets",
     "Limit",
     "NoticeSpec",
     "Plan",
+    "PlanBudgets",
     "PlanGate",
     "PlanStep",
     "PlanWeights",

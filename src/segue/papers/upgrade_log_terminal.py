@@ -55,10 +55,10 @@ def print_why(view: WhyView, console: Console, *, whole: bool = False) -> None:
         more = () if view.suite.reasons == view.entry.because else view.suite.reasons
         words = "\n".join((f"{view.suite.outcome}: segue report {_word(view.workflow)} {view.suite.verdict[:10]}", *more))
         grid.add_row(Text("suite", "bold"), Text(held(printable_lines(words))))
-    if view.missing:
-        grid.add_row(Text("missing", "bold"), Text(held("\n".join(map(printable_line, view.missing)))))
-    if view.others:
-        grid.add_row(Text("beside it", "bold"), Text(held("\n".join(map(printable_line, view.others)))))
+    for label, sentences in (("missing", view.missing or ()), ("beside it", view.others)):
+        news = [printable_line(one) for one in sentences if one not in view.entry.because]
+        if news:
+            grid.add_row(Text(label, "bold"), Text(held("\n".join(news))))
     grid.add_row(Text("seen", "bold"), Text(_seen(view), "dim"))
     if view.entry.effects:
         grid.add_row(Text("effects", "bold"), Text(_effects(view.entry)))

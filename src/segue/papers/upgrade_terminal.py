@@ -39,6 +39,8 @@ def print_status(view: StatusView, console: Console, *, whole: bool = False) -> 
     words = _open_questions(view, shown, left_out=0 if whole else max(0, len(shown) - MOST_GATES))
     if words is not None:
         blocks.append(words)
+    if view.beside:
+        blocks.append(_beside(view))
     for block in blocks:
         write_lines(console, [*lines_of(console, block), []])
     print_next(view.next, console)
@@ -162,7 +164,7 @@ def _facts(view: StatusView) -> RenderableType:
     if view.clock is not None:
         grid.add_row(Text("time", "bold"), Text(held(_time(view))))
     if view.because:
-        grid.add_row(Text("because", "bold"), Text(held(" ".join(map(_line, view.because[:MOST_SENTENCES])))))
+        grid.add_row(Text("because", "bold"), Text(held("\n".join(map(_line, view.because[:MOST_SENTENCES])))))
     if view.approvals:
         grid.add_row(Text("approved", "bold"), Text(", ".join(map(_line, view.approvals))))
     look = view.look
@@ -175,6 +177,14 @@ def _facts(view: StatusView) -> RenderableType:
     ):
         if sentences:
             grid.add_row(Text(label, style), Text(held(" ".join(map(_line, sentences[:MOST_SENTENCES])))))
+    return grid
+
+
+def _beside(view: StatusView) -> RenderableType:
+    """What is known beside the gates, a line each."""
+    grid = labelled(LABEL)
+    for one in view.beside:
+        grid.add_row(Text(one.name, "bold yellow" if one.is_trouble else "bold"), Text(held(_line(one.sentence))))
     return grid
 
 

@@ -132,6 +132,16 @@ class GatewayView:
 
 
 @dataclass(frozen=True, slots=True)
+class BesideView:
+    """One thing known beside the gates: daily evals, probes, reading, tickets, cost. `figures` are for programs."""
+
+    name: str
+    sentence: str
+    is_trouble: bool = False
+    figures: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class StatusView:
     """One screen."""
 
@@ -162,6 +172,7 @@ class StatusView:
     controller: ControllerView
     revision: int | None
     gateways: tuple[GatewayView, ...]
+    beside: tuple[BesideView, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """For a program."""

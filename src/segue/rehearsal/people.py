@@ -16,6 +16,8 @@ from segue.upgrade.seen import SuiteSeen
 from segue.upgrade.state import Stage
 
 SOMEBODY = "rehearsal"
+PATIENT = frozenset(("overdue", "quiet"))
+"""What holds a step for want of evidence."""
 
 
 @dataclass
@@ -56,12 +58,15 @@ class People:
         """Whether anybody here has something to do where it stands."""
         state = upgrade.state
         place = "eval" if state.stage == "retune" else state.stage
-        return place in self.past or (state.asked_for_approval and self.approve_after_s is not None)
+        return (place in self.past and self._is_stopped(upgrade)) or (
+            state.asked_for_approval and self.approve_after_s is not None
+        )
 
     def _is_stopped(self, upgrade: Upgrade) -> bool:
         state = upgrade.state
         if state.standing == "holding":
-            return True
+            # Where users meet the candidate, silence may be gone on in spite of; harm may not.
+            return not state.is_exposed or state.held_by in PATIENT
         if state.stage != "eval" or self.verdict is None:
             return False
         found = self.verdict()

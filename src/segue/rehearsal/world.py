@@ -28,7 +28,15 @@ from segue.rehearsal.diary import Diary
 from segue.rehearsal.feedback import Feedback, probabilities_of
 from segue.rehearsal.log import RehearsalLog
 from segue.rehearsal.people import People
-from segue.rehearsal.ports import KeptNotices, ProbedIncumbent, ReadyGateways, RehearsedGrounds, RehearsedSuites, SkippedStaging
+from segue.rehearsal.ports import (
+    EVAL_S,
+    KeptNotices,
+    ProbedIncumbent,
+    ReadyGateways,
+    RehearsedGrounds,
+    RehearsedSuites,
+    SkippedStaging,
+)
 from segue.rehearsal.preparing import AUTHOR, Prepared
 from segue.rehearsal.result import Ending, Rehearsed
 from segue.rehearsal.serving import Counter, sort_troubles
@@ -36,7 +44,7 @@ from segue.rehearsal.troubles import FORMS, ArmName, Trouble, share_mark
 from segue.simulation import Traffic, block_hours
 from segue.store.base import Store
 from segue.upgrade.log import Upgrade
-from segue.upgrade.state import Stage
+from segue.upgrade.state import OFFLINE, Stage
 
 ENVIRONMENT = "production"
 PATIENCE_S = 2 * DAY_S
@@ -59,6 +67,7 @@ class Course:
     past: frozenset[Stage] = frozenset()
     plan_name: str = ""
     critical: tuple[str, ...] = ()
+    patience_s: float = PATIENCE_S
     salt: str = "rehearsal"
     remarks: tuple[str, ...] = ()
 
@@ -117,7 +126,10 @@ class Rehearsal:
         try:
             upgrade = self._look(controller, people, upgrade, diary, told)
             while ending is None:
-                begin, end = self.clock.now, self.clock.now + self.course.look_s
+                # While nobody can meet the candidate, looks are for what people and evals do.
+                is_offline = upgrade.state.stage in OFFLINE
+                begin = self.clock.now
+                end = begin + (min(EVAL_S, self.course.look_s) if is_offline else self.course.look_s)
                 revision = self._revision()
                 on = [one for one in self.course.troubles if one.is_on(begin, MONDAY, self._marks)]
                 active, extra = sort_troubles(on, shares), _extra(on, revision.route.share)
@@ -259,7 +271,11 @@ class Rehearsal:
                 "deferred": "deferred",
             }
             return endings[state.stage]
-        if self._held_since is not None and now - self._held_since >= PATIENCE_S and not people.may_still_act(upgrade):
+        if (
+            self._held_since is not None
+            and now - self._held_since >= self.course.patience_s
+            and not people.may_still_act(upgrade)
+        ):
             return "holding"
         return "unfinished" if now - MONDAY >= self.course.most_days * DAY_S else None
 

@@ -11,6 +11,7 @@ invalid. Cells whose labels come back differently say nothing: harm elsewhere st
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -28,6 +29,7 @@ from segue.simulation.outcomes import Outcomes, block_of, labels_of
 from segue.simulation.promotion import Promotion
 from segue.simulation.selection import take_grid, take_memory
 from segue.simulation.setting import Setting
+from segue.simulation.step_limits import idle_gates
 from segue.simulation.traffic import Traffic
 from segue.simulation.trouble import share_given
 
@@ -85,6 +87,11 @@ class Canary:
     outcomes: Outcomes
     traffic: Traffic
     hours: int
+
+    @cached_property
+    def idle(self) -> NDArray[np.bool_]:
+        """By step and gate, whose limits are not those of the step."""
+        return idle_gates(self.setting)
 
     def run(self, runs: int, rng: Generator) -> CanaryRuns:
         """Simulate so many runs to their ends."""
@@ -148,7 +155,8 @@ class Canary:
         alpha = setting.canary_alpha
         mismatched, unlike = state.guards.mismatched, state.guards.unlike
         # A cell that means nothing adds nothing: with e = 0 the average stays an e-process.
-        rollback, hold_line = (np.where(unlike, -np.inf, one) for one in (state.watch.rollback_log_e, state.watch.hold_log_e))
+        silent = unlike | self.idle[state.step][..., None]
+        rollback, hold_line = (np.where(silent, -np.inf, one) for one in (state.watch.rollback_log_e, state.watch.hold_log_e))
         back = np.asarray(rejects(state.watch.union(rollback), alpha), bool) & ~mismatched
         held = np.asarray(rejects(state.watch.union(hold_line), alpha), bool)
         invalid = mismatched | (unlike.any((-1, -2)) & ~back & ~held)

@@ -16,10 +16,11 @@ from segue.evidence.sequential.betting import Array
 from segue.simulation.canary import HELD, INVALID, ROLLED_BACK, THROUGH, UNSETTLED, Canary
 from segue.simulation.outcomes import Outcomes
 from segue.simulation.scenario import Scenario
-from segue.simulation.selection import take_memory
+from segue.simulation.selection import of_streams, take_memory
 from segue.simulation.setting import Setting
 from segue.simulation.shadow import Shadow
 from segue.simulation.soak import Soak
+from segue.simulation.step_limits import for_canary
 from segue.simulation.traffic import Traffic
 
 CHUNK = 250
@@ -99,10 +100,13 @@ class Simulator:
         scenario = self.scenarios[work.scenario]
         canary_seed, soak_seed, shadow_seed = (child(work.seed, stage) for stage in range(3))
         outcomes = Outcomes(self.setting, scenario, self.drift)
-        canary = Canary(self.setting, outcomes, self.traffic, self.hours).run(work.runs, np.random.default_rng(canary_seed))
+        steps = for_canary(self.setting)
+        canary = Canary(steps, outcomes, self.traffic, self.hours).run(work.runs, np.random.default_rng(canary_seed))
         through = canary.end == THROUGH
         soak = Soak(self.setting, outcomes, self.traffic).run(
-            canary.end_day[through], take_memory(canary.memory, through), np.random.default_rng(soak_seed)
+            canary.end_day[through],
+            of_streams(take_memory(canary.memory, through), len(self.setting.gates)),
+            np.random.default_rng(soak_seed),
         )
         shadow = Shadow(self.setting, scenario, self.traffic).run(work.runs, np.random.default_rng(shadow_seed))
         exposed, soak_day = canary.exposed.copy(), np.zeros(work.runs)

@@ -19,6 +19,11 @@ def take_grid(grid: Grid, runs: Chosen) -> Grid:
     return replace(grid, groups=tuple(_take_group(group, runs) for group in grid.groups))
 
 
+def of_streams(memory: Memory, streams: int) -> Memory:
+    """That of the first so many streams."""
+    return Memory(memory.n[:, :streams], memory.total[:, :streams], memory.squares[:, :streams])
+
+
 def take_memory(memory: Memory, runs: Chosen) -> Memory:
     """What is known of the past of these runs."""
     return Memory(memory.n[runs], memory.total[runs], memory.squares[runs])

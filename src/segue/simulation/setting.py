@@ -79,6 +79,8 @@ class GateSetting:
     watched: tuple[int, ...]
     required: tuple[int, ...]
     min_exposed: int
+    steps: frozenset[int] | None = None
+    """The canary's steps in which its limits count; `None` is all of them (`step_limits`)."""
 
     def seen(self, labels: Array) -> Array:
         """Labels that `min_exposed` is compared with, from those of every cell. Shape (…, cells) → (…).

@@ -106,6 +106,10 @@ def _check_segments(plan: Plan, document: Document) -> Iterator[Fault]:
         if step.segment is None:
             continue
         used.add(step.segment)
+        if step.share == 1:
+            what = f"The step takes all of '{clipped(step.segment)}': nobody of it is left to compare with."
+            fix = "It will wait for a person to decide. Write 50%, so that the other half is the comparison."
+            yield document.fault(("steps", index, "share"), what, fix, severity="warning")
         if step.segment not in plan.segments:
             what = f"The segment '{clipped(step.segment)}' is not described."
             fix = f"Add `segments: {{{clipped(step.segment)}: {{share: 2%, where: {{staff: yes}}}}}}`: who is in it."

@@ -84,6 +84,8 @@ class Group:
         """Add a block; cells with enough candidate units, or all where `close` is set, are bet on."""
         waiting = self.waiting + block
         ready = (waiting.asked >= LEAST_BLOCK) | close
+        if not ready.any():
+            return replace(self, waiting=waiting, cautious=self.cautious if self.safe is None else self.cautious + cautious)
         moved = replace(self, harm=self.harm.advance(waiting.only(ready)), waiting=waiting.only(~ready))
         if self.safe is None:
             return moved

@@ -34,7 +34,8 @@ _UNKNOWN = Interval(None, None)
 class Look:
     """What a look knows beside the grid.
 
-    `intervals` are in the metric's own units; `per_day` is labelled candidate units a day; both by metric and slice.
+    `idle` are metrics whose limits do not count at this look: they say nothing, and are not shown. `intervals` are in the
+    metric's own units; `per_day` is labelled candidate units a day; both by metric and slice.
     """
 
     totals: Totals
@@ -42,6 +43,7 @@ class Look:
     intervals: Mapping[tuple[str, str], Interval] = field(default_factory=dict)
     per_day: Mapping[tuple[str, str], float] = field(default_factory=dict)
     alpha: float = ALPHA
+    idle: frozenset[str] = frozenset()
 
 
 def judge(grid: Grid, look: Look) -> Judgement:
@@ -50,7 +52,8 @@ def judge(grid: Grid, look: Look) -> Judgement:
     void = _void(grid, look.guards)
     raw: dict[Limit, Array] = dict(zip(_LIMITS, grid.harm_log_e, strict=True))
     # A cell that means nothing adds nothing: with e = 0 the average stays an e-process.
-    counted = {limit: np.where(void, -np.inf, log_e) for limit, log_e in raw.items()} if void.any() else raw
+    silent = void | np.array([[rule.metric in look.idle] for rule in grid.rules])
+    counted = {limit: np.where(silent, -np.inf, log_e) for limit, log_e in raw.items()} if silent.any() else raw
     whole = dict(zip(_LIMITS, grid.union(np.stack([counted[limit] for limit in _LIMITS])).tolist(), strict=True))
     adjusted = {
         limit: holm_log_e(log_e.ravel(), grid.weights.ravel(), least=least).reshape(shape) for limit, log_e in counted.items()
@@ -66,6 +69,8 @@ def judge(grid: Grid, look: Look) -> Judgement:
     cells: list[Evidence] = []
     columns = len(grid.slices)
     for row, rule in enumerate(grid.rules):
+        if rule.metric in look.idle:
+            continue
         ladder = ladders[row]
         found = _Found(
             rule,

@@ -6,11 +6,8 @@ theirs. A fenced write holds the lease's row until it is committed, so no takeov
 
 from __future__ import annotations
 
-import sqlalchemy as sa
-
 from segue.store.sql.database import Session
 from segue.store.sql.part import SqlPart
-from segue.store.sql.schema import leases
 from segue.store.upgrade_rules import check_fence, check_lease
 from segue.store.upgrades import Fence, Lease
 
@@ -27,6 +24,7 @@ _FIRST = (
     "ON CONFLICT DO NOTHING RETURNING token"
 )
 _FIND = "SELECT holder, token, until_s - {now} FROM leases WHERE name = ? AND until_s > {now}"
+_HELD = "SELECT token FROM leases WHERE name = ?"
 
 
 class LeaseTable(SqlPart):
@@ -59,7 +57,8 @@ def check_fenced(session: Session, fence: Fence | None) -> None:
     """`FencedError` if the lease is another's by now; else it stays whose it is until this transaction has ended."""
     if fence is None:
         return
-    if session.core.dialect.name == "postgresql":
+    is_shared = session.core.dialect.name == "postgresql"
+    if is_shared:
         session.run(f"SET LOCAL idle_in_transaction_session_timeout = '{STUCK_S}s'")
-    query = sa.select(leases.c.token).where(leases.c.name == fence.name).with_for_update(read=True)
-    check_fence(fence, session.core.execute(query).scalar())
+    row = session.run(_HELD + (" FOR SHARE" if is_shared else ""), (fence.name,)).fetchone()
+    check_fence(fence, None if row is None else int(row[0]))

@@ -6,17 +6,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
-import sqlalchemy as sa
-
 from segue.errors import TamperError
 from segue.model import Json, digest_of
 from segue.store.base import LogEntry
 from segue.store.chain import link_entry
 from segue.store.encoding import decode_json, encode_json
 from segue.store.sql.database import Database, Session
-from segue.store.sql.schema import log
 
 T = TypeVar("T")
+
+_LAST = "SELECT seq, hash FROM log ORDER BY seq DESC LIMIT 1"
+_ADD = "INSERT INTO log (seq, at, author, kind, subject, body, prev_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
 """What decoding raises where stored JSON is none, or not of the form it was written in."""
@@ -34,21 +34,9 @@ class SqlPart:
         self._append(session, kind, subject, {**body, "record": digest_of(record)}, author, at)
 
     def _append(self, session: Session, kind: str, subject: str, body: Json, author: str, at: str) -> LogEntry:
-        row = session.core.execute(sa.select(log.c.seq, log.c.hash).order_by(log.c.seq.desc()).limit(1)).first()
-        last = (int(row.seq), str(row.hash)) if row else None
+        last = session.run(_LAST).fetchone()
         entry = link_entry(last, at=at, author=author, kind=kind, subject=subject, body=body)
-        session.core.execute(
-            log.insert().values(
-                seq=entry.seq,
-                at=at,
-                author=author,
-                kind=kind,
-                subject=subject,
-                body=encode_json(body),
-                prev_hash=entry.prev_hash,
-                hash=entry.hash,
-            )
-        )
+        session.run(_ADD, (entry.seq, at, author, kind, subject, encode_json(body), entry.prev_hash, entry.hash))
         return entry
 
     def _decoded(self, text: str, noun: str) -> Json:

@@ -12,7 +12,7 @@ from segue.store import chain
 from segue.store.encoding import encode_json
 from segue.store.sql.database import Session
 from segue.store.sql.leases import check_fenced
-from segue.store.sql.part import SqlPart, batches
+from segue.store.sql.part import SqlPart, batches, marks
 from segue.store.sql.schema import upgrade_entries, upgrades
 from segue.store.upgrade_rules import (
     check_entry,
@@ -27,6 +27,7 @@ from segue.store.upgrades import Fence, UpgradeRecord
 _NOUN = "record of an upgrade"
 _LAST = "SELECT number, ends FROM upgrade_entries WHERE upgrade = ? ORDER BY number DESC LIMIT 1"
 _ONE = "SELECT body, ends FROM upgrade_entries WHERE upgrade = ? AND number = ?"
+_OF = "SELECT upgrade, body FROM upgrade_entries WHERE upgrade IN ({}) ORDER BY upgrade, number"
 _ADD = "INSERT INTO upgrade_entries (upgrade, number, ends, body, author, at) VALUES (?, ?, ?, ?, ?, ?)"
 
 
@@ -89,9 +90,7 @@ class UpgradeTables(SqlPart):
     def _with_entries(self, session: Session, rows: Sequence[sa.Row[Any]]) -> list[UpgradeRecord]:
         entries: dict[str, list[Json]] = {str(row.upgrade): [] for row in rows}
         for names in batches(entries, 500):
-            query = sa.select(upgrade_entries.c.upgrade, upgrade_entries.c.body).where(upgrade_entries.c.upgrade.in_(names))
-            ordered = query.order_by(upgrade_entries.c.upgrade, upgrade_entries.c.number)
-            for name, body in session.core.execute(ordered):
+            for name, body in session.run(_OF.format(marks(names)), names).fetchall():
                 entries[name].append(self._decoded(body, _NOUN))
         return [
             UpgradeRecord(
