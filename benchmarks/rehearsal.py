@@ -1,8 +1,8 @@
 """Rehearsals of whole upgrades: what they take by size, and the recorded GPT-4 upgrade from the eval gate to the canary.
 
 `--what speed`: an upgrade of 45 days on scripted models, at each of `--sizes` requests; processor seconds, those before the
-first request apart. `--what recorded` (needs SEGUE_DATA): GPT-4 March to June is stopped at the eval; forced past it, in shadow;
-forced past that, in the canary; and the March release against itself, its outputs redrawn, on `--seeds` seeds.
+first request apart. `--what recorded` (needs SEGUE_DATA): GPT-4 March to June is stopped at the eval; forced past it, in
+shadow; forced past that, in the canary; and the March release against itself, its outputs redrawn, on `--seeds` seeds.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from benchmarks import table
 from benchmarks.recorded_traffic import data_folder
 from segue.imports import ingest, read_layout
 from segue.model.plan import Plan
+from segue.rehearsal.course import Course, look_seconds, planned_days
 from segue.rehearsal.preparing import Pair, Prepared, prepare
 from segue.rehearsal.result import Rehearsed
 from segue.rehearsal.running import Order, rehearse, rehearse_seeds
-from segue.rehearsal.world import Course, look_seconds, planned_days
 from segue.simulation import Traffic
 from segue.store import open_store
 from segue.upgrade.state import Stage

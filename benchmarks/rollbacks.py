@@ -83,7 +83,9 @@ class Roller:
         change = {"incumbent": self.incumbent, "candidate": self._digests[1 + self._rounds % 2], "share": 0.5}
         route = last.route.model_copy(update=change)
         self._open(change["candidate"])
-        self._confirmed(confirm_flip(store, self._folder, store.flip_route(route, follows=last.revision, reason="step", **WHO)))
+        who: dict[str, Any] = {**WHO}
+        stepped = store.flip_route(route, follows=last.revision, reason="step", **who)
+        self._confirmed(confirm_flip(store, self._folder, stepped))
         time.sleep(self._pause_s)
         said: dict[str, Any] = {"by": "benchmark", "reason": "it burns", "at": NOW}
         decided = time.perf_counter_ns()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -18,6 +19,23 @@ settings.load_profile(os.environ.get("SEGUE_HYPOTHESIS", "fast"))
 
 ROOT = Path(__file__).parent.parent
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One certificate authority in the place of all. Every client of an SDK reads them anew, seventy milliseconds each time.
+
+    Nothing here is asked over TLS but what a test itself serves, with an authority of its own.
+    """
+    import certifi
+
+    mark = "-----END CERTIFICATE-----\n"
+    first, found, _ = Path(certifi.where()).read_text(encoding="utf-8").partition(mark)
+    folder, patch = TemporaryDirectory(prefix="segue-tests-"), pytest.MonkeyPatch()
+    path = Path(folder.name) / "authority.pem"
+    path.write_text(first + found, encoding="utf-8")
+    patch.setenv("SSL_CERT_FILE", str(path))
+    config.add_cleanup(patch.undo)
+    config.add_cleanup(folder.cleanup)
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

@@ -6,7 +6,9 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -91,6 +93,16 @@ def test_a_store_that_is_not_there_at_the_start_is_waited_for() -> None:
     for _ in range(3):
         led.once()
     assert told.said == [("", "no store"), ("", "acting")]
+
+
+def test_whoever_begins_to_act_catches_up_with_what_others_left() -> None:
+    """At the start, and after another one has acted; not at every tick."""
+    begun: list[Any] = []
+    controller = Scripted([], [], None, [], [])
+    led = Running(lambda stack: controller, Told(), 1.0, begun.append)
+    for _ in range(5):
+        led.once()
+    assert begun == [controller, controller]
 
 
 def test_a_fault_of_ours_in_one_tick_does_not_end_the_watch() -> None:
@@ -248,3 +260,29 @@ async def test_one_that_fails_at_a_later_start_is_tried_on() -> None:
     assert "The gateway could not be started again (exit code 7)." in said
     tree.end()
     await asyncio.wait_for(running, 30)
+
+
+@pytest.mark.slow
+def test_serve_runs_gateway_and_controller_and_one_interrupt_ends_both(workspace: Path, segue: Segue) -> None:
+    """As a user does it: the API answers with the key that was shown, the controller acts, and nothing is left behind."""
+    assert segue("route", "set", "support-reply", "current").code == 0
+    command = [sys.executable, "-c", "from segue.cli import main; main()", "serve", "--json", "--port", "0", "--api-port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            told: list[dict[str, Any]] = [json.loads(process.stdout.readline())]
+            assert told[0]["gateway"]["revisions"] == {"support-reply": 1}
+            while told[-1].get("controller", {}).get("standing") != "acting":
+                told.append(json.loads(process.stdout.readline()))
+            api = told[1]["controller"]
+            asked = urllib.request.Request(f"{api['url']}/v1/upgrades", headers={"authorization": f"Bearer {api['key']}"})
+            with urllib.request.urlopen(asked, timeout=30) as answer:
+                assert json.load(answer)["controller"]["holder"] == api["holder"]
+            assert segue("status", "--json").json["controller"]["holder"] == api["holder"]
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+    assert segue("status", "--json").json["controller"]["holder"] == ""
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(api["url"] + "/healthz", timeout=5)

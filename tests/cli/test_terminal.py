@@ -8,12 +8,13 @@ import pty
 import re
 import shutil
 import signal
+import sqlite3
 import struct
 import subprocess
 import sys
 import termios
-import time
 from collections.abc import Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -169,15 +170,28 @@ def unhurried(evaluated: Path, tmp_path: Path) -> Path:
 
 
 def interrupted(folder: Path, times: int) -> tuple[int, str, str]:
-    """Exit code and outputs of an eval that gets Ctrl-C once its calls are under way, and again at once."""
+    """Exit code and outputs of an eval that gets Ctrl-C once its calls are under way, and again as soon as it says so."""
     running = started(folder, *EVAL, "--repeats", "3")
     assert running.stderr is not None
-    said = running.stderr.readline() + running.stderr.readline()
-    for _ in range(times):
-        time.sleep(0.3)
+    while not answered(folder):
+        with suppress(subprocess.TimeoutExpired):
+            raise AssertionError(f"It ended by itself, with {running.wait(0.02)}.")
+    said = ""
+    for _ in range(times - 1):
         running.send_signal(signal.SIGINT)
+        while "Press Ctrl-C again" not in said:
+            said += running.stderr.readline()
+    running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=60)
     return running.returncode, out, said + err
+
+
+def answered(folder: Path) -> int:
+    """How many answers are stored; with one call at a time the next is under way."""
+    path = folder / ".segue" / "state.db"
+    with suppress(sqlite3.OperationalError), closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as raw:
+        return int(raw.execute("SELECT count(*) FROM exchanges").fetchone()[0])
+    return 0
 
 
 def test_ctrl_c_lets_calls_under_way_finish_and_the_same_command_goes_on(unhurried: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,13 @@ from typing import Any, get_args
 import pytest
 from rich.cells import cell_len
 
+from segue.cli.controller_api import Keys, WorkspaceOpenings
+from segue.cli.desk import open_state
 from segue.cli.upgrade_commands import WAYS
+from segue.controller.api_bodies import OpenBody
+from segue.controller.grounds_workspace import CurrentWorkspace
+from segue.errors import InputError
+from segue.gateway.keys import hash_key
 from segue.workspace.plan_ways import Kind
 from tests.cli.conftest import Segue, exit_code
 
@@ -250,3 +257,35 @@ def test_without_an_upgrade_status_says_how_to_open_one(planned: Path, segue: Se
 def test_the_ways_of_the_help_are_those_there_are() -> None:
     """One list, told twice."""
     assert get_args(Kind) == WAYS
+
+
+def test_the_api_opens_from_the_workspace_as_it_is_now(planned: Path) -> None:
+    """With the same refusals as the command line, and the same upgrade in the end."""
+    current = CurrentWorkspace(planned, os.environ)
+    openings, store = WorkspaceOpenings(current), open_state(current.read())
+    asked = OpenBody(workflow="support-reply", candidate="candidate", by="maria", reason="a trial", despite=[])
+    named: dict[str, Any] = {"environment": "production", "at": 1_800_000_000.0, "key": "ci", "secret": "0a1b"}
+    with pytest.raises(InputError, match="invites what upgrades of 'support-reply' go wrong by"):
+        openings.open(store, asked, **named)
+    upgrade, remarks = openings.open(store, asked.model_copy(update={"despite": list(DESPITE)}), **named)
+    assert upgrade.opening.upgrade == "support-reply-20270115-0a1b"
+    assert (upgrade.opening.by, upgrade.opening.plan_name) == ("maria", "careful")
+    assert all(isinstance(one, str) for one in remarks)
+    store.close()
+
+
+def test_keys_are_read_anew_when_the_file_changes_and_a_fault_in_it_locks_nobody_out(planned: Path) -> None:
+    """Those before it stay valid until it is mended; one that was taken out is valid no more."""
+    file = Path("segue.yaml")
+    before, current = file.read_text(), CurrentWorkspace(planned, os.environ)
+    entry = {"name": "ci", "hash": hash_key("sg-1"), "permissions": ["operate"]}
+    carried = {b"authorization": b"Bearer sg-1"}
+    keys = Keys(current, current.read(), ())
+    assert keys.now().find(carried) is None
+    for text, is_valid in (
+        (f"{before}controller: {{keys: [{json.dumps(entry)}]}}\n", True),
+        (f"{before}controller: {{keys: 7}}\n", True),
+        (before, False),
+    ):
+        file.write_text(text)
+        assert (keys.now().find(carried) is not None) is is_valid

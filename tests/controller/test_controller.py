@@ -171,3 +171,22 @@ def test_decisions_carry_what_they_were_made_on() -> None:
     passed = [entry for one in found for entry in one.entries if entry.state.stage == "canary" and entry.event == "passed"]
     assert passed
     assert {"route", "served_s", "judgement", "figures"} <= set(passed[0].evidence)
+
+
+def test_one_upgrade_that_goes_wrong_inside_stops_no_other() -> None:
+    """It is said of that one, and the others go on."""
+    stage = Stage()
+    stage.open()
+    broken = [True]
+
+    def trouble(when: str, name: str) -> None:
+        if broken[0] and (when, name) == ("before", "missing"):
+            raise KeyError("a mistake of ours")
+
+    controller = stage.controller(trouble=trouble)
+    (took,) = controller.tick() or []
+    assert took.fault is not None
+    assert "KeyError" in took.fault.what
+    broken[0] = False
+    stage.days(controller, 1)
+    assert stage.upgrade().state.stage == "shadow"

@@ -65,6 +65,16 @@ def test_the_default_is_a_hundred_cases_for_each_task(tmp_path: Path) -> None:
     assert "100 are wanted" in missing(team, bundle("old-1"), bundle("new-2"))[0]
 
 
+def test_whoever_opened_it_in_spite_of_a_small_suite_is_not_asked_again(tmp_path: Path) -> None:
+    """The reason is in the log; a suite that is broken stays a reason."""
+    team = a_team(tmp_path, cases=39)
+    upgrade = an_upgrade(team, bundle("old-1"), bundle("new-2"))
+    despite = Upgrade(upgrade.opening.model_copy(update={"despite": ("no-suite",)}))
+    assert (bool(grounds(team).missing(upgrade)), grounds(team).missing(despite)) == (True, ())
+    (tmp_path / "workflows/mail/suites/main.jsonl").write_text("{nonsense")
+    assert grounds(team).missing(despite)
+
+
 def test_a_suite_that_grew_is_counted_again(tmp_path: Path) -> None:
     """Whoever adds the missing cases is not held for the old ones."""
     team = a_team(tmp_path, cases=39)

@@ -115,10 +115,13 @@ def test_where_a_person_decided_the_last_look_stands_as_evidence(store: MemorySt
 def test_a_new_attempt_waits_for_cause_action_and_a_new_case(store: MemoryStore) -> None:
     """Each note takes one obstacle away; another model, or another workflow, is not kept waiting."""
     incident, cases = opened(store), suite(KNOWN, FRESH)
-    ask = lambda: may_reopen(store, cases, "mail", MODEL)  # noqa: E731
+
+    def ask() -> tuple[str, ...]:
+        return may_reopen(store, cases, "mail", MODEL)
+
     assert ["root cause" in one and "action" in one and "regression case" in one for one in ask()] == [True]
     assert incident.name in ask()[0]
-    note = {"cases": cases, "by": "ada", "now": NOW}
+    note: Any = {"cases": cases, "by": "ada", "now": NOW}
     note_incident(store, incident, root_cause="The prompt lacked dates.", **note)
     assert "root cause" not in ask()[0]
     note_incident(store, incident, action="They are in it.", **note)

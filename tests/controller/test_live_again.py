@@ -81,7 +81,7 @@ def test_what_comes_late_is_counted_and_told_of(tmp_path: Path) -> None:
     after = evidence.look(upgrade, T0 + DAY)
     assert before.figures["late_records"] == 0
     assert after.figures["late_records"] == 7
-    assert after.figures["exposed"]["candidate"] == before.figures["exposed"]["candidate"] + 7  # type: ignore[index, call-overload, operator]
+    assert after.figures["exposed"]["candidate"] == before.figures["exposed"]["candidate"] + 7
     log.close()
 
 

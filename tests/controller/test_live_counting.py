@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from segue.controller.live_counting import Counter, Tally, exposed_of, lay
 from segue.controller.live_rows import CANDIDATE, DRAWN_NEW, INCUMBENT, Rows
 from segue.controller.live_told import Told
-from segue.evidence.sequential.cells import CellKey, CellStats
+from segue.evidence.sequential.cells import Arm, CellKey, CellStats
 from segue.evidence.sequential.labels import Label, MetricAge
 from segue.evidence.sequential.maturity import Exposure, count_cells
 from segue.evidence.sequential.scale import Scale
@@ -77,7 +77,7 @@ def plainly(rows: Rows, *, by_user: bool, nodes: int) -> dict[CellKey, CellStats
         unit = rows.units[place] if by_user else rows.ids[place]
         at, asked, value = float(rows.at[place]), float(rows.asked[place, 0]), float(rows.values[place, 0])
         slices = frozenset([NAMES[1]]) if rows.cells[place, 1] else frozenset()
-        arm = "candidate" if rows.arm[place] == CANDIDATE else "incumbent"
+        arm: Arm = "candidate" if rows.arm[place] == CANDIDATE else "incumbent"
         exposures.append(Exposure(unit, arm, at, 0, slices, {} if isnan(asked) else {"quality": asked}))
         if not isnan(value):
             # Twice the same of one unit at one moment is one label: no two rows here are of the same moment.

@@ -27,7 +27,7 @@ from segue.upgrade.log import Opening, UpgradeEntry
 from tests.gateway.team import SEGUE
 from tests.gateway.wiring import KEY
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 TASKS = ("refund", "delivery", "product", "billing")
 SENTENCE = " It is no trouble for us at all, and we are glad that you asked us before anybody else."
@@ -94,7 +94,7 @@ class Shop:
 
     def segue(self, *words: str) -> Any:
         """A command with `--json`."""
-        done = subprocess.run([*SEGUE, *words, "--json"], cwd=self.root, capture_output=True, text=True, timeout=110)
+        done = subprocess.run([*SEGUE, *words, "--json"], cwd=self.root, capture_output=True, text=True, timeout=180)
         assert done.returncode == 0, f"{done.stderr}{done.stdout}"
         return json.loads(done.stdout)
 
@@ -154,7 +154,6 @@ def test_a_replay_killed_half_way_goes_on_and_its_drift_is_named_in_the_right_sl
     shown = [one for move in report["moves"] if move["question"] == "whole_fence" for one in move["examples"]]
     assert shown[0]["new"].startswith("```")
     assert not shown[0]["old"].startswith("```")
-    assert shop.segue(*words[:-4], "--name", "week")["this_run"]["answered"] == 0
 
 
 def test_staging_replays_what_production_recorded_and_writes_down_what_its_gate_needs(tmp_path: Path) -> None:
@@ -162,7 +161,7 @@ def test_staging_replays_what_production_recorded_and_writes_down_what_its_gate_
     shop = Shop(tmp_path)
     shop.record(120)
     (tmp_path / "workflows/mail/check.py").write_text("import sys\nsys.exit('fence' if '```' in sys.stdin.read() else 0)\n")
-    digests = {name: shop.segue("bundle", "add", "mail", name)[0]["digest"] for name in ("old", "new")}
+    digests = {one["label"]: one["digest"] for one in shop.segue("bundle", "add", "mail")}
     staging = StagingSpec(integration=(sys.executable, "check.py"))
     plan = Plan(preset="1-5-25-100", gates=(PlanGate(metric="right"),), staging=staging)
     opening = Opening(

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from segue.controller.replaying import Replaying, SendSettings, settle_begun
 from segue.controller.replaying_folder import Head, ReplayFolder, find_replay
 from segue.controller.replaying_records import Gathered, ReplayRecord, read_export, read_log, replayable, suite_records
-from segue.controller.replaying_run import check_route
+from segue.controller.replaying_run import ReplayWork, Watch, check_route, export_source, run_replay
 from segue.errors import ConflictError, InputError, NotFoundError, ProviderError
 from segue.exchanges import ServedExchange
 from segue.exchanges.export import exchange_line
@@ -302,6 +302,21 @@ def test_gathering_that_fails_leaves_nothing_to_be_taken_for_a_whole(tmp_path: P
     _OPEN.append(folder)
     with pytest.raises(InputError):
         folder.begin(broken, Gathered(), lambda: pytest.fail("no head of half a replay"))
+    assert folder.head is None
+    folder.close()
+    assert not folder.path.exists()
+
+
+def test_a_replay_of_nothing_says_why_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Nobody waits for a gateway that would be asked nothing."""
+    path = tmp_path / "export.jsonl"
+    path.write_text(exchange_line(a_request(0, request=BodyNote("none", 5), body=b"")) + "\n", encoding="utf-8")
+    folder = ReplayFolder(tmp_path / "mail-1")
+    folder.open()
+    _OPEN.append(folder)
+    work = ReplayWork(tmp_path, a_log(tmp_path), "mail", "staging", lambda: NOON)
+    with pytest.raises(InputError, match="1: the log keeps no bodies"):
+        run_replay(work, folder, export_source(path, "mail", None, "asked"), Watch())
     assert folder.head is None
 
 

@@ -293,11 +293,10 @@ def test_a_controller_elsewhere_knows_what_ended_here(scene: Scene) -> None:
 
 
 def test_resumed_after_a_hold_it_is_made_again(scene: Scene) -> None:
-    """The verdict that held has been seen; until there is another, nothing is known."""
+    """The verdict that held has been seen, were it of the same second; until there is another, nothing is known."""
     scene.port.start(scene.upgrade, 1)
     scene.run(outcome="hold", recommendation="undecided")
     scene.jobs.ends(11)
-    scene.now += 5
     scene.entry("suite_open", standing="holding")
     scene.now += 3600
     scene.entry("resume")

@@ -157,7 +157,7 @@ def test_what_waits_for_a_person_comes_first_with_names_and_the_command() -> Non
     [
         ("pause", ["segue upgrade resume w --reason '…'"]),
         ("hold", ["segue why w", "resume", "advance", "segue rollback w --reason '…'"]),
-        ("roll_back", ["segue why w"]),
+        ("roll_back", ["segue incident show w"]),
     ],
 )
 def test_after_what_people_did_the_screen_names_what_can_be_done(action: Action, expected: list[str]) -> None:
@@ -174,7 +174,8 @@ def test_an_upgrade_that_ended_shows_where() -> None:
     stage = led()
     do(stage, "roll_back")
     view = status(stage)
-    assert [(one.name, one.standing) for one in view.places][-2:] == [("step 1", "behind"), ("rolled back", "here")]
+    assert [(one.name, one.standing) for one in view.places][-2:] == [("step 1", "left"), ("rolled back", "here")]
+    assert "5 % ✕  [rolled back]" in shown(stage)
     assert view.clock is None
     assert view.share == 0
 
@@ -217,13 +218,16 @@ def test_a_judgement_that_cannot_be_read_is_not_taken_for_one_that_is_fine() -> 
     assert "cannot be read" in view.look.missing[0]
 
 
-def test_a_look_at_the_stage_before_says_nothing_of_this_one() -> None:
-    """What its last decision was made on stands there instead, until there is another."""
+def test_a_look_at_the_step_before_says_nothing_of_this_one() -> None:
+    """After somebody advanced, until the controller has looked again."""
     stage = led()
-    look(stage, cell(), at=stage.upgrade().state.entered_at - 1)
-    view = status(stage)
-    assert view.look is not None
-    assert view.look.gates == ()
+    look(stage, cell())
+    assert status(stage).look is not None
+    stage.pretend.now += 1
+    do(stage, "advance")
+    assert status(stage).look is None
+    look(stage, cell("task=refund"))
+    assert "task=refund" in shown(stage)
 
 
 def test_history_has_everything_from_the_opening_on() -> None:
@@ -263,7 +267,7 @@ def test_why_shows_the_evidence_a_decision_was_made_on() -> None:
     print_why(view, console)
     file: Any = console.file
     text = str(file.getvalue())
-    assert "harm, by evidence" in text
+    assert "harm, decided by the evidence" in text
     assert "beyond the limit at which the upgrade rolls back" in text
     assert "▼ harm" in text
 
@@ -320,7 +324,16 @@ def test_several_upgrades_are_a_line_each() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0, "0 s"), (59.4, "59 s"), (60, "1 min"), (3600, "1 h"), (12_000, "3 h 20 min"), (183_600, "2 d 3 h"), (None, "unknown")],
+    [
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (60, "1 min"),
+        (90, "1 min 30 s"),
+        (3600, "1 h"),
+        (12_000, "3 h 20 min"),
+        (183_600, "2 d 3 h"),
+        (None, "unknown"),
+    ],
 )
 def test_lengths_of_time_are_said_in_two_units(seconds: float | None, words: str) -> None:
     """Short enough for a column."""

@@ -9,13 +9,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import openai
+import pytest
 
+from segue.cli import main
 from segue.exchanges import ServedExchange
 from segue.exchanges.query import ExchangeLog
 from segue.exchanges.selection import Selection
@@ -74,7 +77,24 @@ class Team:
         path.write_text(json.dumps(content) + "\n")
 
     def segue(self, *words: str, code: int = 0) -> Any:
-        """A command with `--json`."""
+        """A command with `--json`, typed here: in this process, for to start one costs a second of work.
+
+        How commands behave as processes is shown in `tests/cli`; a gateway is one here too.
+        """
+        left, said, told = self.typed(*words, "--json")
+        assert left == code, f"{told}{said}"
+        return json.loads(said)
+
+    def typed(self, *words: str) -> tuple[int, str, str]:
+        """A command's exit code and both its outputs."""
+        said, told = StringIO(), StringIO()
+        with chdir(self.root), redirect_stdout(said), redirect_stderr(told), pytest.raises(SystemExit) as left:
+            main(words)
+        assert isinstance(left.value.code, int)
+        return left.value.code, said.getvalue(), told.getvalue()
+
+    def process(self, *words: str, code: int = 0) -> Any:
+        """The same as a process of its own: for what would start processes itself."""
         done = subprocess.run([*SEGUE, *words, "--json"], cwd=self.root, capture_output=True, text=True, timeout=90)
         assert done.returncode == code, f"{done.stderr}{done.stdout}"
         return json.loads(done.stdout)

@@ -65,7 +65,7 @@ def test_a_gateway_that_can_serve_nothing_ends_and_says_why(team: Team) -> None:
     """Listening would only answer every request with an error."""
     team.settings["providers"] = {}
     team.configure()
-    said = team.segue("gateway", "--port", "0", code=1)
+    said = team.process("gateway", "--port", "0", code=1)
     assert "None of the workflows can be served" in said["error"]["what"]
     assert "'old', which is no provider over HTTP here" in said["error"]["what"]
 
@@ -74,7 +74,7 @@ def test_a_port_has_one_gateway(team: Team) -> None:
     """The second is refused, with the remedy, and takes no request of the first."""
     with team.gateway(workers=2) as running:
         port = running.origin.rpartition(":")[2]
-        said = team.segue("gateway", "--port", port, code=1)
+        said = team.process("gateway", "--port", port, code=1)
         assert f"Port {port} on 127.0.0.1 is taken" in said["error"]["what"]
         assert said["error"]["fix"]
         assert {running.ask(f"u{number}")[0] for number in range(6)} == {"The old one."}

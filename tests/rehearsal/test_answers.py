@@ -10,6 +10,8 @@ from segue.rehearsal.preparing import Prepared
 from segue.rehearsal.troubles import Trouble
 from tests.rehearsal.conftest import a_plan
 
+pytestmark = pytest.mark.xdist_group("rehearsal")
+
 
 def test_every_case_of_ordinary_traffic_has_scored_outputs(prepared: Prepared) -> None:
     """Attacks are no ordinary traffic."""

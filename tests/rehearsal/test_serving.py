@@ -21,6 +21,8 @@ from segue.routing import Asked, RoutingTable
 from segue.simulation import Traffic
 from tests.rehearsal.conftest import a_plan
 
+pytestmark = pytest.mark.xdist_group("rehearsal")
+
 KNOWN = Known(["right"], [], ["task=refund"])
 
 

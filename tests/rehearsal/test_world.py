@@ -8,19 +8,23 @@ from typing import Any
 
 import pytest
 
+from segue.errors import InputError
 from segue.exchanges.query import ExchangeLog
 from segue.rehearsal import serving
 from segue.rehearsal.answers import Answers
+from segue.rehearsal.course import Course
 from segue.rehearsal.log import RehearsalLog
 from segue.rehearsal.preparing import Prepared
 from segue.rehearsal.result import Rehearsed
 from segue.rehearsal.running import rehearse
 from segue.rehearsal.troubles import Known, read_troubles
-from segue.rehearsal.world import Course, Rehearsal
+from segue.rehearsal.world import Listener, Rehearsal
 from segue.routing import Asked, Assigned, RoutingTable
 from segue.simulation import Traffic
 from segue.store import open_store
 from tests.rehearsal.conftest import a_plan
+
+pytestmark = pytest.mark.xdist_group("rehearsal")
 
 KNOWN = Known(["right", "usable"], ["thumbs_down"], ["task=delivery", "task=refund"])
 QUICK: dict[str, Any] = {
@@ -43,11 +47,11 @@ QUICK: dict[str, Any] = {
 
 
 def a_course(*troubles: str, **changes: Any) -> Course:
-    """A quarter of a day for each stage; a look every two hours."""
+    """A quarter of a day for each stage; a look every three hours."""
     given: dict[str, Any] = {
         "plan": a_plan(**QUICK),
         "traffic": Traffic(6_000, tuple([1 / 24] * 24)),
-        "look_s": 7_200.0,
+        "look_s": 10_800.0,
         "troubles": read_troubles(troubles, KNOWN),
         "plan_name": "triage/quick",
         "most_days": 3.0,
@@ -134,9 +138,37 @@ def test_without_an_approval_it_waits(prepared: Prepared) -> None:
 def test_with_an_approval_it_goes_on(prepared: Prepared) -> None:
     """By name, in the log."""
     plan = a_plan(**QUICK, approvals=[{"name": "legal", "who": ["ada"], "before": "everyone"}])
-    found = rehearse(prepared, a_course(plan=plan, approve_after_s=7_200.0))
+    found = rehearse(prepared, a_course(plan=plan, approve_after_s=3_600.0))
     assert found.ending == "completed"
     assert [one.by for one in found.story if one.event == "approve"] == ["ada"]
+
+
+def test_ctrl_c_ends_it_with_what_there_is(prepared: Prepared) -> None:
+    """Story and days as far as they went, and exit code 130."""
+
+    def press(day: float, *_: object) -> None:
+        if day >= 0.5:
+            raise KeyboardInterrupt
+
+    found = rehearse(prepared, a_course(), Listener(looked=press))
+    assert (found.ending, found.exit_code) == ("interrupted", 130)
+    assert found.story
+    assert found.requests > 0
+
+
+def test_a_plan_that_gates_on_what_nobody_scores_is_refused(prepared: Prepared) -> None:
+    """Silence would keep it waiting for ever."""
+    gate = {"metric": "tone", "baseline": 0.9, "better": "higher"}
+    with pytest.raises(InputError) as caught:
+        rehearse(prepared, a_course(plan=a_plan(**{**QUICK, "gates": [gate]})))
+    assert "tone" in caught.value.faults[0].what
+
+
+def test_while_the_incumbent_is_out_people_look(prepared: Prepared) -> None:
+    """There would be nothing to go back to."""
+    found = rehearse(prepared, a_course("incumbent outage from canary for 1d"))
+    assert found.ending == "holding"
+    assert any(one.event == "incumbent_silent" for one in found.story)
 
 
 # Every part in turn.
@@ -200,7 +232,9 @@ def test_the_same_seed_makes_the_same_upgrade_and_the_same_log(prepared: Prepare
         store = open_store("memory:")
         prepared.furnish(store)
         root = tmp_path / folder
-        Rehearsal(prepared, a_course("cost x2", seed=seed, most_days=0.4, traffic=Traffic(1_500, tuple([1 / 24] * 24))), store, root).run()
+        Rehearsal(
+            prepared, a_course("cost x2", seed=seed, most_days=0.4, traffic=Traffic(1_500, tuple([1 / 24] * 24))), store, root
+        ).run()
         log = ExchangeLog(root / "spool", root / "exchanges")
         records = sorted((one.exchange for one in log.iterate()), key=lambda one: one.id)
         (upgrade,) = store.list_upgrades()

@@ -11,6 +11,7 @@ from segue.evidence.sequential.grid import Grid
 from segue.evidence.sequential.judgement import Look, judge
 from segue.model.plan import PlanStep
 from segue.simulation import Simulator, Work, join, share_out
+from segue.simulation.blindness import sights_of
 from segue.simulation.canary import ROLLED_BACK, THROUGH, Canary
 from segue.simulation.outcomes import Outcomes
 from segue.simulation.step_limits import for_canary, idle_gates
@@ -91,3 +92,13 @@ def test_what_is_idle_says_nothing() -> None:
     grid = Grid.start([gate.rule for gate in setting.gates], setting.slices[1:])
     found = judge(replace(grid, weights=setting.weights), Look({}, idle=frozenset({"quality in step 1"})))
     assert [one.metric for one in found.cells] == ["quality"]
+
+
+def test_what_a_step_sees_goes_by_its_own_limits() -> None:
+    """Where it goes back later, it says so; the other step says what it said before, or a little more for the shared weight."""
+    plain = sights_of(a_setting(QUALITY, steps=steps({}, {})), 20_000)
+    own = sights_of(a_setting(QUALITY, steps=steps({}, {"quality": LOOSE})), 20_000)
+    assert [one.limit for one in own] == [0.02, 0.2]
+    first, second = ((one.rolls_back_on or 0.0, other.rolls_back_on or 0.0) for one, other in zip(plain, own, strict=True))
+    assert 0 < first[0] <= first[1] < 1.2 * first[0]
+    assert second[1] > 0.4 > 2 * second[0] > 0

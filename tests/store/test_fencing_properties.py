@@ -182,7 +182,7 @@ class Controllers(RuleBasedStateMachine):
 
 @pytest.mark.parametrize(
     ("kind", "examples"),
-    [("sqlite", 25), pytest.param("postgresql", 8, marks=pytest.mark.postgres)],
+    [("sqlite", 18), pytest.param("postgresql", 5, marks=pytest.mark.postgres)],
     ids=["sqlite", "postgresql"],
 )
 def test_no_write_of_a_stale_token_lands_in_any_order(

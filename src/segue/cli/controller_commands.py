@@ -117,15 +117,26 @@ def _run(environment: str, every: float, where: tuple[str, int] | None, endpoint
 
         store = stores.get()
         world = build_world(workspace, store, wall_clock, stack, endpoint=told)
-        return Controller(world, holder, environment, lease_s=max(LEASE_S, 3 * every))
+        return Controller(world, holder, environment, lease_s=max(3 * every, min(LEASE_S, 15 * every)))
 
-    running = Running(build, JsonTelling() if as_json else TextTelling(), every)
+    running = Running(build, JsonTelling() if as_json else TextTelling(), every, _catch_up)
     try:
         asyncio.run(_until_told(running, workspace, stores, environment, where, keys, holder, as_json=as_json))
     finally:
         stores.close()
     if not as_json:
         error_console().print("Stopped. Whoever starts next goes on from here.", style="dim")
+
+
+def _catch_up(controller: Controller) -> None:
+    """Send the notices that whoever acted before could not: off the controller's way."""
+    import threading
+
+    from segue.controller.notices import Webhooks
+
+    notices = controller.world.notices
+    if isinstance(notices, Webhooks):
+        threading.Thread(target=notices.catch_up, name="segue-notices", daemon=True).start()
 
 
 async def _until_told(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -41,11 +42,15 @@ class Telling(Protocol):
 
 @dataclass
 class Running:
-    """`make` builds the controller, as often as it takes until there is a store; `stack` closes what it opened."""
+    """`make` builds the controller, as often as it takes until there is a store; `stack` closes what it opened.
+
+    `acting` is called whenever it begins to act: after the start, and after others have acted meanwhile.
+    """
 
     make: Callable[[ExitStack], Controller]
     telling: Telling
     every_s: float
+    acting: Callable[[Controller], None] = lambda _: None
     stack: ExitStack = field(default_factory=ExitStack)
     controller: Controller | None = None
     _faults: dict[str, str] = field(default_factory=dict)
@@ -63,18 +68,20 @@ class Running:
 
         for name in SIGNALS:
             loop.add_signal_handler(name, end)
-        try:
-            began(bell)
-            while not ending.is_set():
-                pause_s = await asyncio.to_thread(self.once)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(bell.wait(), pause_s)
-                if not ending.is_set():
-                    bell.clear()
-        finally:
-            await asyncio.to_thread(self.leave)
-            for name in SIGNALS:
-                loop.remove_signal_handler(name)
+        # A thread of its own: however much is asked of the API, a tick waits for none of it.
+        with ThreadPoolExecutor(1, thread_name_prefix="segue-controller") as own:
+            try:
+                began(bell)
+                while not ending.is_set():
+                    pause_s = await loop.run_in_executor(own, self.once)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(bell.wait(), pause_s)
+                    if not ending.is_set():
+                        bell.clear()
+            finally:
+                await loop.run_in_executor(own, self.leave)
+                for name in SIGNALS:
+                    loop.remove_signal_handler(name)
 
     def once(self) -> float:
         """One tick, told; how long to wait for the next."""
@@ -96,6 +103,8 @@ class Running:
         if took is None:
             self._stand("standing by", "Another controller acts; standing by.")
         else:
+            if self._standing != "acting":
+                self.acting(self.controller)
             self._stand("acting", "Acting.")
             self._tell(took)
         return self.every_s

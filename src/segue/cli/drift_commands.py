@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -37,6 +38,7 @@ DIMENSIONS = (
 @click.option("--examples", type=click.IntRange(0, 5), default=2, show_default=True, help="Pairs to show for each move.")
 @click.option("--html", type=click.Path(path_type=Path), help="Write the report as a page to this file.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write it as Markdown; - is standard output.")
+@click.option("--keep", is_flag=True, help="Write down, as a fact of the workflow's upgrade, what moved in its shadow.")
 @click.option(
     "--accept", type=click.Choice(DIMENSIONS), help="Take what moved of this dimension as it is; staging asks for that."
 )
@@ -49,6 +51,7 @@ def drift_command(
     examples: int,
     html: Path | None,
     markdown: Path | None,
+    keep: bool,
     accept: str | None,
     reason: str,
     as_json: bool,
@@ -70,7 +73,7 @@ def drift_command(
             report = _report(desk, workflow, environment, dict(where), given) if staged is None else staged
             _accept(desk, report, accept, reason, as_json=as_json)
             return
-        report = _report(desk, workflow, environment, dict(where), given)
+        report = _report(desk, workflow, environment, dict(where), given) if not keep else _keep(desk, workflow, environment)
         report = with_examples(report, open_log(state_folder(desk.workspace.root)), examples)
     if html is not None:
         from segue.papers.drift_page import render_drift
@@ -131,6 +134,23 @@ def _staged(desk: Desk, workflow: str) -> DriftReport | None:
     upgrade = find_upgrade(desk.store, workflow)
     result = None if upgrade is None else read_result(desk.store, workflow, upgrade.opening.upgrade)
     return None if result is None else result.report
+
+
+def _keep(desk: Desk, workflow: str, environment: str) -> DriftReport:
+    """The report of the upgrade's shadow, and the fact of it."""
+    from segue.controller.drift_report_shadow import open_reader, shadow_report, write_drift
+    from segue.controller.reading import read_upgrade
+
+    upgrade = read_upgrade(desk.store, workflow, environment)
+    log = open_log(state_folder(desk.workspace.root))
+    reader = open_reader(desk.workspace, desk.store, log, date.fromisoformat(desk.now()[:10]))
+    slices = frozenset(desk.workspace.load_workflow(workflow).slices)
+    report = shadow_report(reader, upgrade, time.time_ns() / 1e9, slices)
+    if report is None:
+        name = upgrade.opening.upgrade
+        raise NotFoundError(f"Upgrade '{name}' has not come to shadow.", fix=f"See where it is: segue status {workflow}")
+    write_drift(desk.store, upgrade, report, author=desk.author, at=desk.now())
+    return report
 
 
 def _kept(desk: Desk, workflow: str, environment: str) -> DriftReport | None:

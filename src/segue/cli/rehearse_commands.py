@@ -16,9 +16,9 @@ from segue.cli.plan_commands import PerDay
 
 if TYPE_CHECKING:
     from segue.cli.desk import Desk
+    from segue.rehearsal.course import Course
     from segue.rehearsal.preparing import Prepared
     from segue.rehearsal.troubles import Trouble
-    from segue.rehearsal.world import Course
     from segue.simulation import Traffic
     from segue.store.base import Store
 
@@ -191,8 +191,8 @@ def _course(
     """The plan as the upgrade would be opened with it, and how the rehearsal goes."""
     from segue.cli.desk import Desk
     from segue.cli.plan_setting import settled_plan
+    from segue.rehearsal.course import Course, longest_days, look_seconds, planned_days
     from segue.rehearsal.preparing import AUTHOR
-    from segue.rehearsal.world import Course, longest_days, look_seconds, planned_days
 
     workflow = prepared.workflow.name
     plan, critical, remarks = settled_plan(Desk(desk.workspace, work, AUTHOR), workflow, name)

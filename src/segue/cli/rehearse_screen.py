@@ -15,8 +15,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from segue.cli.screen import Screen, error_console, print_indented, print_table
 from segue.papers.printable import printable
 from segue.papers.upgrade_words import event_words
+from segue.rehearsal.course import Course, planned_days
 from segue.rehearsal.result import EXIT_CODES, DayRow, Rehearsed, Told
-from segue.rehearsal.world import Course, planned_days
 
 ENDINGS = {
     "completed": "completed",
@@ -102,7 +102,7 @@ def print_rehearsed(screen: Screen, found: Rehearsed, course: Course, keep: Path
         _print_told(screen, one)
     screen.print("\n[bold]Day by day[/]")
     _print_days(screen, found.by_day)
-    screen.print(f"\n[bold]{ENDINGS[found.ending].capitalize()}[/] on day {found.days:.1f}, in {escape(found.where)}.")
+    screen.print(f"\n[bold]{ENDINGS[found.ending].capitalize()}[/] on day {found.days:.1f}{escape(_place(found))}.")
     for line in summary(found):
         print_indented(screen, escape(line), 4, "•")
     if keep is not None:
@@ -110,6 +110,15 @@ def print_rehearsed(screen: Screen, found: Rehearsed, course: Course, keep: Path
         print_indented(screen, f"Kept in {escape(printable(str(keep)))}, as a workspace of its own. There:", 4, "•")
         for command in ("status", "why", "history"):
             print_indented(screen, f"segue {command} {escape(workflow)}", 8)
+
+
+def _place(found: Rehearsed) -> str:
+    """Where it stands; of one that went back, where from."""
+    if found.ending in ("completed", "deferred"):
+        return ""
+    if found.ending in ("rolled_back", "stopped"):
+        return f", from {found.story[-2].where}" if len(found.story) > 1 else ""
+    return f", in {found.where}"
 
 
 def summary(found: Rehearsed) -> Iterator[str]:

@@ -66,7 +66,7 @@ class Since(Moment):
     "--url", help="A gateway of that environment; without it, one is started for the replay. Its key: SEGUE_GATEWAY_KEY."
 )
 @click.option("--rate", type=Rate(), help="Begin so many a second at most: 5/s, 300/m.")
-@click.option("--at-once", type=click.IntRange(1, 256), default=8, show_default=True, help="Requests under way.")
+@click.option("--at-once", type=click.IntRange(1, 64), default=8, show_default=True, help="Requests under way.")
 @click.option("--limit", type=click.IntRange(min=1), help="The first so many alone.")
 @click.option("--name", type=NEW, help="What to call it; the same name goes on where it stopped.")
 @click.option("--upgrade", type=NAME, help="Staging of this upgrade: replay its traffic, and write down what moved.")

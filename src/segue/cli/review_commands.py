@@ -40,7 +40,7 @@ def review_command(workflow: str, environment: str, as_json: bool, **given: Any)
         if given["marked"]:
             _mark(desk, upgrade, given["marked"], given["note"], as_json=as_json)
             return
-        log = _log(desk)
+        log = exchange_log(desk)
         if log is not None:
             _draw(desk, upgrade, log, is_now=given["draw"], count=given["count"])
         if as_json:
@@ -76,7 +76,7 @@ def _draw(desk: Desk, upgrade: Upgrade, log: ExchangeLog, *, is_now: bool, count
 
 def draw_week(desk: Desk, upgrade: Upgrade) -> None:
     """This week's draw, where it is due and there is a log to draw from."""
-    log = _log(desk)
+    log = exchange_log(desk)
     if log is not None:
         _draw(desk, upgrade, log, is_now=False, count=30)
 
@@ -86,7 +86,7 @@ def note_month(desk: Desk, upgrade: Upgrade) -> None:
     from segue.cli.upgrade_opening import wall_clock
     from segue.controller.beside import measure_month, save_month
 
-    log = _log(desk)
+    log = exchange_log(desk)
     if log is not None:
         found = measure_month(log, upgrade, wall_clock())
         save_month(desk.store, upgrade, found, author=desk.author, at=desk.now())
@@ -170,11 +170,16 @@ def _read(desk: Desk, upgrade: Upgrade, log: ExchangeLog, *, reveal: bool) -> No
     console().print(review_seen(desk.store, upgrade).sentence, markup=False, soft_wrap=True)
 
 
-def _log(desk: Desk) -> ExchangeLog | None:
-    """The workspace's exchange log; `None` where nothing was ever served here."""
+def exchange_log(desk: Desk) -> ExchangeLog | None:
+    """The workspace's exchange log; `None` where nothing was ever served here, or nothing is installed to read it with."""
+    from importlib.util import find_spec
+
     from segue.cli.flipping import state_folder
-    from segue.exchanges.query import ExchangeLog
 
     state = state_folder(desk.workspace.root)
-    log = ExchangeLog(state / "spool", state / "exchanges")
-    return log if log.spool.exists() or log.archive.exists() else None
+    spool, archive = state / "spool", state / "exchanges"
+    if not (spool.exists() or archive.exists()) or any(find_spec(name) is None for name in ("duckdb", "pyarrow", "msgspec")):
+        return None
+    from segue.exchanges.query import ExchangeLog
+
+    return ExchangeLog(spool, archive)

@@ -15,6 +15,8 @@ from segue.errors import NotFoundError
 if TYPE_CHECKING:
     from segue.upgrade.log import Upgrade
 
+MOST_ENDED = 3
+"""So many that ended are named where none is under way."""
 all_option = click.option("--all", "whole", is_flag=True, help="Every gate, however many.")
 
 
@@ -31,9 +33,10 @@ def status_command(workflow: str | None, environment: str, whole: bool, watch: b
     """
     from segue.cli.upgrade_opening import wall_clock
     from segue.cli.upgrade_watch import watch_upgrade
-    from segue.controller.reading import read_open
+    from segue.controller.reading import read_open, read_record
     from segue.controller.views import controller_view, status_view
     from segue.papers.upgrade_terminal import controller_words, print_status, print_statuses
+    from segue.upgrade.decide import where
 
     with open_desk() as desk:
         if workflow is not None:
@@ -49,6 +52,8 @@ def status_command(workflow: str | None, environment: str, whole: bool, watch: b
             return
         views = [status_view(desk.store, one, wall_clock()) for one in read_open(desk.store, environment)]
         controller = controller_view(desk.store, environment)
+        last = [] if views else desk.store.list_upgrades(environment=environment)[:MOST_ENDED]
+        ended = [read_record(one) for one in last]
     if as_json:
         from segue.gates.report import plain
 
@@ -60,7 +65,10 @@ def status_command(workflow: str | None, environment: str, whole: bool, watch: b
         return
     if not views:
         screen.print(f"No upgrade is under way in {environment}.", markup=False)
-        screen.print("Open one: segue upgrade WORKFLOW --candidate BUNDLE. Earlier ones: segue upgrade list", markup=False)
+        for upgrade in ended:
+            words = f"{upgrade.opening.upgrade} ended as {where(upgrade.state)}: segue status {upgrade.opening.workflow}"
+            screen.print(words, markup=False, soft_wrap=True)
+        screen.print("Open one: segue upgrade WORKFLOW --candidate BUNDLE. All there were: segue upgrade list", markup=False)
     else:
         print_statuses(views, screen)
     screen.print(f"controller   {controller_words(controller, environment)}", markup=False, soft_wrap=True)
@@ -114,11 +122,13 @@ def find_named(desk: Desk, ref: str, environment: str) -> Upgrade:
     try:
         return read_ref(desk.store, ref, environment)
     except NotFoundError:
-        if ref in desk.workspace.workflows:
-            raise NotFoundError(
-                f"'{ref}' has had no upgrade in {environment}.", fix=f"Open one: segue upgrade {ref} --candidate BUNDLE"
-            ) from None
-        raise
+        if ref not in desk.workspace.workflows:
+            raise
+        elsewhere = sorted({one.environment for one in desk.store.list_upgrades(ref)})
+        fix = f"Open one: segue upgrade {ref} --candidate BUNDLE"
+        if elsewhere:
+            fix += f". It has had one in {' and '.join(elsewhere)}: --environment {elsewhere[0]}"
+        raise NotFoundError(f"'{ref}' has had no upgrade in {environment}.", fix=fix) from None
 
 
 def _only_open(desk: Desk, environment: str) -> Upgrade:

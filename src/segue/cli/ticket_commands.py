@@ -58,7 +58,7 @@ def add(workflow: str, count: int, day: date, source: str, as_json: bool) -> Non
         print_json({"workflow": workflow, "day": day.isoformat(), "count": count, "source": source, "is_new": is_new})
     else:
         told = "" if is_new else " (known already)"
-        console().print(f"{workflow}, {day}: {count:,} tickets, counted by {source}{told}", markup=False)
+        console().print(f"{workflow}, {day}: {count:,} tickets ({source}){told}", markup=False)
 
 
 @tickets_command.command("list")

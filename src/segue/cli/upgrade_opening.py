@@ -71,7 +71,18 @@ def open_wanted(desk: Desk, wanted: Wanted, *, by: str, at: float, key: str = ""
         obstacles=may_reopen(desk.store, case_reader(desk, wanted.workflow), wanted.workflow, model),
         key=key,
     )
-    return OpenedUpgrade(upgrade, tuple(remarks), warnings)
+    return OpenedUpgrade(upgrade, (*remarks, _cost(desk, upgrade)), warnings)
+
+
+def _cost(desk: Desk, upgrade: Upgrade) -> str:
+    """What the upgrade itself will cost, as far as it is known; kept as a fact."""
+    from segue.cli.review_commands import exchange_log
+    from segue.controller.grounds_facts import cost_of_upgrade, save_cost
+    from segue.providers.clock import SystemClock
+
+    found = cost_of_upgrade(desk.workspace, desk.store, exchange_log(desk), upgrade, SystemClock())
+    save_cost(desk.store, upgrade, found, author=desk.author, at=desk.now())
+    return found.sentence
 
 
 def case_reader(desk: Desk, workflow: str) -> Callable[[str, str], Case | None]:

@@ -15,6 +15,7 @@ from segue.controller.observing import Observed, again, observe
 from segue.controller.reading import read_record
 from segue.controller.world import World
 from segue.errors import ConflictError, FencedError, SegueError
+from segue.gateway.telemetry.failing import trail_of
 from segue.store.upgrades import Fence
 from segue.upgrade.decide import Decision, decide
 from segue.upgrade.event import DAY_S
@@ -83,6 +84,10 @@ class Controller:
                 return None
             except SegueError as error:
                 done.append(Took(upgrade, fault=error))
+            except Exception as error:
+                # A fault of ours on one upgrade must not leave the users of all others with nobody looking.
+                fix = "It is tried again at the next look. Report it, with this line; to be safe: segue rollback WORKFLOW."
+                done.append(Took(upgrade, fault=SegueError(f"It went wrong inside Segue ({trail_of(error)}).", fix=fix)))
         return done
 
     def leave(self) -> None:

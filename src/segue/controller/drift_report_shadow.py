@@ -12,6 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from segue.controller.drift_report import NS, DriftReader, DriftScope
+from segue.controller.effects import AUTHOR
+from segue.controller.jobs import SEGUE, Jobs
 from segue.controller.staging_facts import DRIFT
 from segue.drift.drift_report import DriftReport
 from segue.errors import NotFoundError, SegueError
@@ -55,6 +57,13 @@ def shadow_began(upgrade: Upgrade) -> float | None:
         if entry.state.stage == "shadow" and entry.state.candidate == candidate
     ]
     return found[-1] if found else None
+
+
+def start_drift(jobs: Jobs, upgrade: Upgrade, command: tuple[str, ...] = SEGUE) -> None:
+    """Have the report of a shadow that was passed written down, by a job: of many pairs it takes minutes. Once a candidate."""
+    state = upgrade.state
+    words = [*command, "drift", state.workflow, "--environment", state.environment, "--keep", "--json"]
+    jobs.start(f"{state.upgrade}-drift-{state.candidate[:10]}", words, SEGUE_AUTHOR=AUTHOR)
 
 
 def write_drift(store: UpgradeStore, upgrade: Upgrade, report: DriftReport, *, author: str, at: str) -> None:

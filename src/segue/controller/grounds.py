@@ -28,6 +28,8 @@ from segue.workspace.stats import suite_stats
 
 _ASKED_FOR = ("empty", "task")
 """Of all that may be thin about a suite, what an upgrade waits for; the rest is shown by `segue suite stats`."""
+ANSWERED_FOR = "no-suite"
+"""The way of going wrong that somebody who opens an upgrade may answer for (`segue plan check`)."""
 _STATS = "See what is missing: segue suite stats {workflow}. Cases can be made from recorded traffic: segue import --help."
 
 
@@ -75,7 +77,7 @@ class WorkspaceGrounds:
         try:
             workflow = workspace.load_workflow(opening.workflow)
             catalogue = Catalogue(workspace, self._store, author=AUTHOR, at=iso(opening.at))
-            suite = _suite_of(catalogue, self._store, workflow, old, new)
+            suite = suite_of(catalogue, self._store, workflow, old, new)
         except (InputError, NotFoundError) as error:
             return error.faults
         if not workflow.scorers:
@@ -86,10 +88,11 @@ class WorkspaceGrounds:
             found = suite_stats(workflow, self._store.iter_cases(suite.digest)).thin
             fix = _STATS.format(workflow=workflow.name)
             self._thin = {key: tuple(Fault(one.sentence(), fix) for one in found if one.kind in _ASKED_FOR)}
-        return self._thin[key]
+        # Whoever opened it in spite of a small suite said why; the eval judges by the same sizes, and holds there.
+        return () if ANSWERED_FOR in opening.despite else self._thin[key]
 
 
-def _suite_of(catalogue: Catalogue, store: Store, workflow: Workflow, old: Bundle, new: Bundle) -> SuiteRecord:
+def suite_of(catalogue: Catalogue, store: Store, workflow: Workflow, old: Bundle, new: Bundle) -> SuiteRecord:
     """The suite that the eval will use (`evals.preparing`): the one both bundles pin, else the workflow's."""
     pinned = {one.suite for one in (old, new) if one.suite is not None}
     return store.get_suite(pinned.pop()) if len(pinned) == 1 else catalogue.suite(workflow)

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 from segue.controller.live_blocks import DAY_S, last_state
 from segue.controller.live_canary import Canary
 from segue.controller.live_disagreements import disagreements
-from segue.controller.live_feed import Feed, Timing, make_feed
+from segue.controller.live_feed import Feed, Timing, make_feed, timing_of
 from segue.controller.live_incidents import Incidents
 from segue.controller.live_levels import KeptLevels, Levels, freeze, wanted_levels
 from segue.controller.live_operations import Operations
@@ -26,13 +26,12 @@ from segue.exchanges.query import ExchangeLog
 from segue.gates.report import Report
 from segue.model import Budgets, Json
 from segue.simulation.setting import Setting
-from segue.simulation.soak import LOOKS_A_DAY
+from segue.simulation.soak import planned_blocks
 from segue.simulation.step_limits import for_canary
 from segue.upgrade.log import Upgrade
 from segue.upgrade.settled import setting_of
 from segue.upgrade.state import UpgradeState
 
-SOAK_BLOCK_S = DAY_S / LOOKS_A_DAY
 T = TypeVar("T")
 
 
@@ -60,10 +59,13 @@ class _Read(Generic[T]):
 
 @dataclass
 class LogEvidence:
-    """Of every upgrade whose traffic is in `log`. `report` is the suite's on an upgrade's candidate, `budgets` a workflow's."""
+    """Of every upgrade whose traffic is in `log`. Without a `timing`, each has its plan's.
+
+    `report` is the suite's on an upgrade's candidate, `budgets` are a workflow's.
+    """
 
     log: ExchangeLog
-    timing: Timing = field(default_factory=Timing)
+    timing: Timing | None = None
     levels: Levels = field(default_factory=KeptLevels)
     report: Callable[[Upgrade], Report | None] = _no_report
     budgets: Callable[[str], Budgets] = _no_budgets
@@ -132,7 +134,7 @@ class LogEvidence:
             **_common(read.feed, canary.blocks, canary.alpha, state.restarts, canary.operations),
         }
         covered = _counted_s(state, now)
-        return self._seen(upgrade, read, setting, judgement, missing, covered, figures, canary.operations, now)
+        return self._seen(upgrade, read, canary.setting, judgement, missing, covered, figures, canary.operations, now)
 
     def _look_at_soak(self, upgrade: Upgrade, now: float) -> LiveSeen:
         canary, setting, levels, is_anew = self._canary(upgrade, now)
@@ -215,16 +217,21 @@ class LogEvidence:
     ) -> Feed:
         opening, stage = upgrade.opening, state.stage
         reader = Reader.of(setting, opening.environment, opening.incumbent, state.candidate, levels)
-        timing = replace(self.timing, block_s=SOAK_BLOCK_S) if stage == "soak" else self.timing
+        timing = self._timing(upgrade)
+        if stage == "soak":
+            timing = replace(timing, block_s=upgrade.plan.soak * DAY_S / planned_blocks(setting))
         holds = tuple(step.hold for step in setting.steps) if stage == "canary" else ()
         return make_feed(self.log, reader, upgrade, stage, state.evidence_from, ages=ages, timing=timing, hold_days=holds)
+
+    def _timing(self, upgrade: Upgrade) -> Timing:
+        return timing_of(upgrade.plan) if self.timing is None else self.timing
 
     def _frozen(self, upgrade: Upgrade, state: UpgradeState, now: float) -> Mapping[str, float]:
         """The levels written down; where none are, and all that is needed is in the log, now."""
         if not wanted_levels(upgrade):
             return {}
         known = self.levels.get(upgrade)
-        if known is None and now >= state.evidence_from + self.timing.settle_s:
+        if known is None and now >= state.evidence_from + self._timing(upgrade).settle_s:
             self.levels.keep(upgrade, freeze(self.log, upgrade, state.evidence_from), now)
             known = self.levels.get(upgrade)
         return known or {}

@@ -14,6 +14,7 @@ import numpy as np
 
 from segue.controller.live_counting import Counter, Tally, exposed_of, guarded
 from segue.controller.live_feed import Due
+from segue.controller.live_intervals import Intervals
 from segue.controller.live_operations import Operations
 from segue.controller.live_told import Told, tells_by_silence
 from segue.evidence.sequential.betting import Array, Block
@@ -46,6 +47,7 @@ class Canary:
     ratio: RatioTest = field(default_factory=RatioTest)
     drawn: tuple[int, int] = (0, 0)
     answers: ResponseTest | None = None
+    intervals: Intervals | None = None
     by_step: dict[int, tuple[Array, Array, float, float]] = field(default_factory=dict)
     """By step: the candidate's units exposed, its labels by stream and cell, and from when to when they were served."""
     blocks: int = 0
@@ -67,6 +69,7 @@ class Canary:
             np.zeros((2, cells)),
             Operations(since, since),
             answers=ResponseTest.start(len(guarded_streams), cells) if guarded_streams else None,
+            intervals=Intervals.start(setting),
         )
 
     def take(self, due: Due) -> None:
@@ -89,7 +92,10 @@ class Canary:
             tally = self.counter.count(units, due.later, due.streams, due.age, self.told)
             self.total += tally
             self._note_labels(block.step, tally)
-            self.grid = self.grid.advance(outcomes_from(setting, tally), close=block.closes)
+            outcomes = outcomes_from(setting, tally)
+            self.grid = self.grid.advance(outcomes, close=block.closes)
+            if self.intervals is not None:
+                self.intervals.take(block, outcomes.plain[setting.scale.size])
             self._hear(tally)
 
     def _hear(self, tally: Tally) -> None:
@@ -140,7 +146,9 @@ class Canary:
                 pair = [self.total.cell(self.exposed, arm, gate.stream, cell) for arm in (0, 1)]
                 totals[gate.title, name] = (pair[0], pair[1])
         idle = frozenset(gate.title for gate in setting.gates if gate.steps is not None and step not in gate.steps)
-        found = judge(self.grid, Look(totals, self.guards, per_day=self.per_day(step), alpha=self.alpha, idle=idle))
+        intervals = {} if self.intervals is None else self.intervals.as_of_now(setting.plan.alpha)
+        look = Look(totals, self.guards, intervals, per_day=self.per_day(step), alpha=self.alpha, idle=idle)
+        found = judge(self.grid, look)
         return replace(found, cells=tuple(one for one in found.cells if self._watches(one.metric, one.slice)))
 
     def _watches(self, title: str, name: str) -> bool:

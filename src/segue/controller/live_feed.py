@@ -13,12 +13,13 @@ from math import inf
 
 import numpy as np
 
-from segue.controller.live_blocks import Span, TimeBlock, Timeline, spans_of
+from segue.controller.live_blocks import DAY_S, Span, TimeBlock, Timeline, spans_of
 from segue.controller.live_rows import COLUMNS, EVERYONE, Reader, Rows, read_rows
 from segue.controller.live_told import COLUMNS as TOLD_COLUMNS
 from segue.controller.live_told import Told
 from segue.exchanges.arrivals import Arrivals, Arrived
 from segue.exchanges.query import ExchangeLog
+from segue.model.plan import Plan
 from segue.upgrade.log import Upgrade
 from segue.upgrade.state import Stage
 
@@ -27,9 +28,19 @@ from segue.upgrade.state import Stage
 class Timing:
     """How long is waited for what, in seconds. `block_s`: bet on together. `settle_s`: for records to be shipped."""
 
-    block_s: float = 900.0
+    block_s: float = 3_600.0
     settle_s: float = 300.0
     reread_s: float = 600.0
+
+
+def timing_of(plan: Plan) -> Timing:
+    """A workload whose cycle is shorter than a day is looked at in shorter blocks: a drill, a demonstration."""
+    cycle_s, usual = plan.cycle * DAY_S, Timing()
+    return Timing(
+        min(usual.block_s, max(1.0, cycle_s / 8)),
+        min(usual.settle_s, max(2.0, cycle_s / 4)),
+        min(usual.reread_s, max(10.0, cycle_s)),
+    )
 
 
 @dataclass(frozen=True, slots=True)

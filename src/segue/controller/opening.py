@@ -97,11 +97,14 @@ def _check_alone(upgrade: Upgrade | None) -> None:
     if upgrade is None or upgrade.state.is_ended:
         return
     opening = upgrade.opening
+    name = opening.workflow
+    ways = f"End it first: segue upgrade abort {name} --reason '…', or give it another candidate: segue upgrade replace."
+    if upgrade.state.is_exposed:
+        ways = f"Users meet its candidate: let it end, or take them back: segue rollback {name} --reason '…'."
     raise ConflictError(
-        f"'{opening.workflow}' has an upgrade in {opening.environment} already: {opening.upgrade}, to "
+        f"'{name}' has an upgrade in {opening.environment} already: {opening.upgrade}, to "
         f"{upgrade.state.candidate[:10]}, in {where(upgrade.state)}, opened by {opening.by} at {iso(opening.at)}.",
-        fix=f"See where it stands: segue status {opening.workflow}. Before canary it can be ended, "
-        f"segue upgrade abort {opening.workflow} --reason '…', or given another candidate, segue upgrade replace.",
+        fix=f"See where it stands: segue status {name}. {ways}",
     )
 
 

@@ -12,6 +12,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -90,7 +91,12 @@ class ReplayFolder:
             raise ConflictError(what, fix="Wait for its end, or give this one another --name.") from None
 
     def close(self) -> None:
-        """Let go of it."""
+        """Let go of it. Of one for which nothing was gathered, nothing stays."""
+        if self._lock is not None and not (self.path / _HEAD).exists():
+            for name in (f"{_REQUESTS}.part", _LOCK):
+                (self.path / name).unlink(missing_ok=True)
+            with suppress(OSError):
+                self.path.rmdir()
         for one in (self._notes, self._lock):
             if one is not None:
                 one.close()
@@ -115,6 +121,11 @@ class ReplayFolder:
         """All was sent: the requests go."""
         self._write(Head(**{**head.__dict__, "is_finished": True}))
         (self.path / _REQUESTS).unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """What was gathered is of no use: the next command gathers anew."""
+        for name in (_HEAD, _REQUESTS, _SENT):
+            (self.path / name).unlink(missing_ok=True)
 
     def records(self) -> Iterator[ReplayRecord]:
         """In their order."""

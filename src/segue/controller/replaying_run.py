@@ -110,6 +110,11 @@ def check_route(store: RouteStore, workflow: str, environment: str) -> None:
 def run_replay(work: ReplayWork, folder: ReplayFolder, source: Source, watch: Watch) -> Replayed:
     """Send what is not sent yet, and wait for the pairs. Its folder is open."""
     head = folder.head or _gather(work, folder, source)
+    if not head.n:
+        folder.forget()
+        reasons = "; ".join(f"{n:,}: {reason}" for reason, n in head.left_out.items()) or "there is none"
+        fix = "Ask for a longer time, or let the workflow keep bodies: serving: keep: full in workflow.yaml."
+        raise InputError(f"Nothing of it can be replayed ({reasons}).", fix=fix)
     sent = settle_begun(folder, folder.sent(), work.log, work.environment, head.made_ns)
     watch.gathered(head, sent)
     if head.is_finished:

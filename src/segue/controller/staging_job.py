@@ -1,7 +1,7 @@
 """The job of staging: the route of staging, the replay, the drift report, the integration command, the fact. Run by a child.
 
-Recorded traffic comes first; where nothing was recorded at all, the suite's inputs are replayed instead, and the fact says so;
-where there is neither, staging is not passed, with the remedy.
+Recorded traffic comes first; where nothing was recorded, or no bodies were kept, the suite's inputs are replayed instead, and
+the fact says so; where there is neither, staging is not passed, with the remedy.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from segue.workspace import Workspace
 
 NS = 1_000_000_000
 DAY_NS = 86_400 * NS
+LOOKED_AT = 1_000
+"""Of the newest exchanges, to see whether the log keeps what was asked."""
 MOST_CASES = 2_000
 """Of a suite that stands in for traffic."""
 
@@ -139,7 +141,7 @@ def _source(work: StagingWork, upgrade: Upgrade, head: Head | None) -> Source | 
     asked = f"upgrade {upgrade.opening.upgrade}"
     if head is None:
         selection = Selection(workflow=name, environment=PRODUCTION, since_ns=since_ns)
-        has_traffic = any(True for _ in work.log.newest(selection, 1))
+        has_traffic = any(one.exchange.request.kept == "full" for one in work.log.newest(selection, LOOKED_AT))
     else:
         has_traffic = head.source == "production"
     if has_traffic:

@@ -260,7 +260,7 @@ def _places(upgrade: Upgrade) -> tuple[PlaceView, ...]:
         found.append(PlaceView(view.name, standing, view.share, view.segment))  # type: ignore[arg-type]
     if state.is_ended and state.stage != "completed":
         kept = found[: at + 1]
-        kept[-1] = PlaceView(kept[-1].name, "behind", kept[-1].share, kept[-1].segment)
+        kept[-1] = PlaceView(kept[-1].name, "left", kept[-1].share, kept[-1].segment)
         return (*kept, PlaceView(state.stage.replace("_", " "), "here"))
     return tuple(found)
 

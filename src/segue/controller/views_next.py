@@ -72,7 +72,7 @@ def _after_end(upgrade: Upgrade) -> tuple[NextView, ...]:
         return (NextView("It is done. The incumbent may be retired, and the candidate is the next one's incumbent."),)
     if state.stage == "rolled_back":
         what = "Users are back on the incumbent. Before another attempt at this model, its root cause and a case are recorded."
-        return (NextView(what, command=f"segue why {name}"),)
+        return (NextView(what, command=f"segue incident show {name}"),)
     again = f"segue upgrade {name} --candidate BUNDLE"
     return (NextView(f"It ended as {state.stage}; nobody met the candidate. Another can be opened.", command=again),)
 
@@ -111,7 +111,7 @@ def _going(upgrade: Upgrade, served_s: float, missing: tuple[str, ...] | None, n
     if missing is None:
         what += "; what is still missing for it is not known yet"
     elif missing:
-        what += f", once what is missing is there ({len(missing)} point{'' if len(missing) == 1 else 's'})"
+        what += f", once what is missing is there ({len(missing)} thing{'' if len(missing) == 1 else 's'})"
     if latest is not None and missing:
         what += f"; a person decides if it is not by {iso(latest)[:16].replace('T', ' ')} UTC"
     return NextView(f"{what}.", at=None if earliest is None else iso(earliest))

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from segue.papers.outline import counted
 from segue.papers.printable import printable_line, printable_name
 from segue.papers.screen import labelled, lines_of, write_lines
 from segue.papers.ties import held
@@ -18,8 +19,6 @@ from segue.papers.upgrade_words import event_words, moment, span
 MOST_REASONS = 3
 """So many sentences of an entry; `segue why` has them all."""
 MOST_GATES = 20
-EVIDENCE = "evidence"
-"""Who decided, where nobody did."""
 
 
 def print_history(view: HistoryView, console: Console) -> None:
@@ -42,7 +41,8 @@ def print_why(view: WhyView, console: Console, *, whole: bool = False) -> None:
     head = Text()
     head.append(f"{printable_name(view.workflow)}, entry {view.entry.number}: ", "bold")
     head.append(event_words(view.entry.event), "bold")
-    head.append(f", by {_author(view.entry)}, {moment(view.entry.at)}\n")
+    who = f"by {printable_name(view.entry.by, 60)}" if view.entry.by else "decided by the evidence"
+    head.append(f", {who}, {moment(view.entry.at)}\n")
     head.append(_move(view.entry))
     head.rstrip()
     write_lines(console, [*lines_of(console, head), []])
@@ -75,18 +75,20 @@ def _print_gates(view: WhyView, console: Console, *, whole: bool) -> None:
         if _says_more(one):
             write_lines(console, lines_of(console, Text(held(printable_line(one.sentence)))))
     if len(gates) > len(shown):
-        rest = f"and {len(gates) - len(shown)} more gates: segue why {_word(view.workflow)} {view.entry.number} --all"
+        more = counted(len(gates) - len(shown), "more gate")
+        rest = f"and {more}: segue why {_word(view.workflow)} {view.entry.number} --all"
         write_lines(console, lines_of(console, Text(rest, "dim")))
 
 
 def _says_more(gate: GateView) -> bool:
     """Whether its sentence says what its row does not."""
-    return gate.verdict != "safe"
+    return gate.verdict in ("harm", "invalid") or (gate.verdict != "safe" and gate.labelled > 0)
 
 
 def _happened(one: EntryView) -> Text:
     text = Text(event_words(one.event), "bold")
-    text.append(f", by {_author(one)}", "")
+    if one.by:
+        text.append(f", by {printable_name(one.by, 60)}")
     move = _move(one)
     if move:
         text.append(f"  {move}", "dim")
@@ -103,10 +105,6 @@ def _move(one: EntryView) -> str:
     if not one.came_from:
         return ""
     return f"{one.came_from} → {one.place}" if one.place != one.came_from else f"stays in {one.place}"
-
-
-def _author(one: EntryView) -> str:
-    return printable_name(one.by, 60) if one.by else EVIDENCE
 
 
 def _seen(view: WhyView) -> str:

@@ -15,16 +15,20 @@ from rich.table import Table
 from rich.text import Text
 
 from segue.papers.figures import count, number
+from segue.papers.outline import counted
 from segue.papers.printable import printable_line, printable_name
 from segue.papers.screen import clip_middle, labelled, lines_of, write_lines
 from segue.papers.ties import held
 from segue.papers.upgrade_view import ANYBODY, ControllerView, GateView, GatewayView, NextView, PlaceView, StatusView
 from segue.papers.upgrade_words import effect_words, moment, place_words, settled_words, span, verdict_words
+from segue.upgrade.state import ENDED
 
 MOST_GATES = 12
 """So many gates fit on one screen; the rest is counted."""
 MOST_SENTENCES = 4
 LABEL = 11
+WIDE = 100
+"""Columns from which on a table says all it could."""
 WORST_FIRST = ("harm", "invalid", "inconclusive", "safe")
 COLOURS = {"harm": "bold red", "invalid": "bold red", "inconclusive": "yellow", "safe": "green"}
 DIM = "dim"
@@ -36,7 +40,8 @@ def print_status(view: StatusView, console: Console, *, whole: bool = False) -> 
     shown = sort_gates(view.look.gates) if view.look is not None else []
     if shown:
         blocks.append(gates_table(shown if whole else shown[:MOST_GATES], console))
-    words = _open_questions(view, shown, left_out=0 if whole else max(0, len(shown) - MOST_GATES))
+    is_ended = view.stage in ENDED
+    words = None if is_ended else _open_questions(view, shown, left_out=0 if whole else max(0, len(shown) - MOST_GATES))
     if words is not None:
         blocks.append(words)
     if view.beside:
@@ -73,22 +78,23 @@ def print_next(steps: Sequence[NextView], console: Console) -> None:
     for index, one in enumerate(steps):
         grid = labelled(LABEL)
         who = f" {_people(one.who)}." if one.who and one.who != (ANYBODY,) else ""
-        grid.add_row(Text("next" if index == 0 else "", "bold"), Text(held(_line(one.what) + who)))
+        when = f" At the earliest {moment(one.at)}." if one.at is not None else ""
+        grid.add_row(Text("next" if index == 0 else "", "bold"), Text(held(_line(one.what) + when + who)))
         write_lines(console, lines_of(console, grid))
         if one.command:
             console.print(f"{'':{LABEL + 2}}{escape(printable_line(one.command))}", style="cyan", soft_wrap=True)
 
 
 def gates_table(gates: Sequence[GateView], console: Console) -> Table:
-    """Gates with their intervals, limits and counts. What would settle them has a column where there is room."""
-    is_wide = console.width >= 100
+    """Gates with their intervals, limits, and what would settle them; with their labels, too, where there is room."""
+    is_wide = console.width >= WIDE
     made = Table(box=None, pad_edge=False, header_style="bold")
     made.add_column("gate", overflow="fold", ratio=1, min_width=14)
     for head in ("verdict", "worse by", "hold / back"):
         made.add_column(head, no_wrap=True)
-    made.add_column("labels", justify="right", no_wrap=True)
     if is_wide:
-        made.add_column("settled by", no_wrap=True)
+        made.add_column("labels", justify="right", no_wrap=True)
+    made.add_column("settled by", no_wrap=True)
     for one in gates:
         name = Text(clip_middle(printable_name(one.metric), 40))
         if one.where:
@@ -98,11 +104,11 @@ def gates_table(gates: Sequence[GateView], console: Console) -> Table:
         cells: list[RenderableType] = [
             name,
             Text(verdict_words(one.verdict), COLOURS.get(one.verdict, "")),
-            effect_words(one),
+            # The limits beside it say the unit, where there are any.
+            effect_words(one, with_unit=is_wide or not one.hold),
             limits_words(one),
-            count(one.labelled),
         ]
-        made.add_row(*cells, *([settled_words(one)] if is_wide else []))
+        made.add_row(*cells, *([count(one.labelled)] if is_wide else []), settled_words(one))
     return made
 
 
@@ -153,6 +159,8 @@ def _way(places: Sequence[PlaceView]) -> Text:
         words = held(place_words(one)).replace(" ", "\ue0a0")
         if one.standing == "here":
             text.append(f"[{words}]", "bold reverse")
+        elif one.standing == "left":
+            text.append(f"{words}\ue0a0✕", "red")
         else:
             text.append(f"{words}\ue0a0✓" if one.standing == "behind" else words, DIM if one.standing == "ahead" else "green")
     return text
@@ -228,7 +236,7 @@ def _open_questions(view: StatusView, shown: Sequence[GateView], *, left_out: in
         if bad:
             grid.add_row(Text("open", "bold"), Text(held("\n".join(_line(one.sentence) for one in bad))))
     if left_out:
-        grid.add_row("", Text(f"and {left_out} more gates: segue status {shlex.quote(view.workflow)} --all", DIM))
+        grid.add_row("", Text(f"and {counted(left_out, 'more gate')}: segue status {shlex.quote(view.workflow)} --all", DIM))
     return grid if grid.row_count else None
 
 

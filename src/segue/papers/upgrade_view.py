@@ -15,7 +15,8 @@ from segue.model import Json
 
 ANYBODY = "whoever may run the command"
 """Who has to do something where the plan names nobody for it."""
-PlaceStanding = Literal["behind", "here", "ahead"]
+PlaceStanding = Literal["behind", "here", "ahead", "left"]
+"""left: it ended there, and did not pass."""
 
 
 @dataclass(frozen=True, slots=True)

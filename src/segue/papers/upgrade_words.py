@@ -61,7 +61,7 @@ def place_words(place: PlaceView) -> str:
 
 
 def span(seconds: float | None) -> str:
-    """A length of time in at most two units: `45 s`, `12 min`, `3 h 20 min`, `2 d 3 h`, `14 d`."""
+    """A length of time in at most two units: `45 s`, `1 min 30 s`, `3 h 20 min`, `2 d 3 h`, `14 d`."""
     if seconds is None:
         return "unknown"
     left = max(0, round(seconds))
@@ -69,7 +69,8 @@ def span(seconds: float | None) -> str:
         return f"{left} s"
     minutes, hours, days = left // 60, left // 3600, left // 86_400
     if minutes < 60:
-        return f"{minutes} min"
+        rest = left - minutes * 60
+        return f"{minutes} min {rest} s" if rest and minutes < 10 else f"{minutes} min"
     if hours < 24:
         rest = minutes - hours * 60
         return f"{hours} h {rest} min" if rest else f"{hours} h"
@@ -88,11 +89,11 @@ def moment(at: str | None) -> str:
     return found.strftime("%Y-%m-%d %H:%M") + " UTC"
 
 
-def effect_words(gate: GateView) -> str:
+def effect_words(gate: GateView, *, with_unit: bool = True) -> str:
     """`+1.2 [−0.3, +2.6] points`: how much worse the candidate is; `–` where it is not known."""
     if gate.effect is None and gate.low is None and gate.high is None:
         return "–"
-    return f"{_signed(gate.effect)} [{_signed(gate.low)}, {_signed(gate.high)}] {gate.unit}".strip()
+    return f"{_signed(gate.effect)} [{_signed(gate.low)}, {_signed(gate.high)}] {gate.unit if with_unit else ''}".strip()
 
 
 def _signed(value: float | None) -> str:

@@ -11,22 +11,25 @@ from pathlib import Path
 
 from segue.errors import StoreError
 from segue.exchanges import Outcome, ServedExchange, Spool, SpoolSettings
+from segue.exchanges.batch import Enrich
 from segue.exchanges.query import ExchangeLog
 from segue.exchanges.shipper import Shipper, ShipSettings
 
 MIB = 1 << 20
-TIDY_EVERY = 32
+TIDY_EVERY = 96
 """Shipments; then small files are merged."""
 
 
 class RehearsalLog:
     """Append, then ship. Close it when done."""
 
-    def __init__(self, spool: Path, archive: Path, *, clock_ns: Callable[[], int], run: str) -> None:
+    def __init__(
+        self, spool: Path, archive: Path, *, clock_ns: Callable[[], int], run: str, enrich: Enrich | None = None
+    ) -> None:
         settings = SpoolSettings(folder=spool, worker="rehearsal", run=run, segment_bytes=8 * MIB, ahead_bytes=0)
         # Nothing here is so slow that the disk has to be waited for: what a crash would lose is a rehearsal.
         self._spool = Spool(settings, monotonic=lambda: 0)
-        self._shipper = Shipper(spool, archive, clock=clock_ns, settings=ShipSettings(grace_ns=0))
+        self._shipper = Shipper(spool, archive, clock=clock_ns, settings=ShipSettings(grace_ns=0, enrich=enrich))
         self.reader = ExchangeLog(spool, archive)
         self._shipments = 0
         self.n_kept = self._n_shipped = 0

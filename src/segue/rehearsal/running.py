@@ -14,9 +14,10 @@ from tempfile import TemporaryDirectory
 
 from segue.errors import InputError
 from segue.model import Json
+from segue.rehearsal.course import Course
 from segue.rehearsal.preparing import Pair, Prepared, prepare
 from segue.rehearsal.result import Rehearsed
-from segue.rehearsal.world import Course, Listener, Rehearsal
+from segue.rehearsal.world import Listener, Rehearsal
 from segue.store import open_store
 from segue.workspace import load_workspace
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 from segue.controller.controller import Controller
@@ -18,11 +19,12 @@ from segue.controller.opening import Proposal, open_upgrade
 from segue.controller.ports import LiveEvidence
 from segue.controller.reading import read_named
 from segue.controller.world import World
-from segue.errors import InputError
-from segue.model.plan import Plan
+from segue.gateway.enriching import Enricher
 from segue.model.route import Route, RouteRevision
+from segue.providers.pricing import PriceBook
 from segue.rehearsal.arrivals import Arrivals
-from segue.rehearsal.clock import DAY_S, HOUR_S, MONDAY, VirtualClock
+from segue.rehearsal.clock import DAY_S, MONDAY, VirtualClock
+from segue.rehearsal.course import Course, primary_metric, require_scores
 from segue.rehearsal.crowd import Crowd, case_weights
 from segue.rehearsal.diary import Diary
 from segue.rehearsal.feedback import Feedback, probabilities_of
@@ -40,36 +42,14 @@ from segue.rehearsal.ports import (
 from segue.rehearsal.preparing import AUTHOR, Prepared
 from segue.rehearsal.result import Ending, Rehearsed
 from segue.rehearsal.serving import Counter, sort_troubles
-from segue.rehearsal.troubles import FORMS, ArmName, Trouble, share_mark
-from segue.simulation import Traffic, block_hours
+from segue.rehearsal.troubles import FORMS, ArmName, Trouble
 from segue.store.base import Store
 from segue.upgrade.log import Upgrade
-from segue.upgrade.state import OFFLINE, Stage
+from segue.upgrade.state import OFFLINE
 
 ENVIRONMENT = "production"
-PATIENCE_S = 2 * DAY_S
-"""How long a rehearsal goes on that holds, with nobody in it to settle that."""
 STAGING_SKIPPED = "Staging is skipped: its gate is not part of a rehearsal yet."
 DAILY_SKIPPED = "The daily eval is not rehearsed: the same models would say the same every day."
-
-
-@dataclass(frozen=True)
-class Course:
-    """How a rehearsal goes: traffic, troubles, people, and how often the controller looks."""
-
-    plan: Plan
-    traffic: Traffic
-    look_s: float
-    seed: int = 1
-    most_days: float = 400.0
-    troubles: tuple[Trouble, ...] = ()
-    approve_after_s: float | None = 0.0
-    past: frozenset[Stage] = frozenset()
-    plan_name: str = ""
-    critical: tuple[str, ...] = ()
-    patience_s: float = PATIENCE_S
-    salt: str = "rehearsal"
-    remarks: tuple[str, ...] = ()
 
 
 @dataclass
@@ -108,9 +88,15 @@ class Rehearsal:
 
     def run(self, listener: Listener | None = None) -> Rehearsed:
         """To its end. Ctrl-C ends it with what there is."""
-        told = listener or Listener()
+        told, workflow = listener or Listener(), self.prepared.workflow
+        # As a gateway ships: by it an exchange gets its slices. Answers are scored already, and their bodies are not there.
+        enrich = Enricher(lambda _: None, {}, PriceBook(as_of=date(2026, 1, 5)), slices={workflow.name: workflow.slices})
         log = RehearsalLog(
-            self.folder / self.spool, self.folder / self.archive, clock_ns=self.clock.now_ns, run=f"s{self.course.seed}"
+            self.folder / self.spool,
+            self.folder / self.archive,
+            clock_ns=self.clock.now_ns,
+            run=f"s{self.course.seed}",
+            enrich=enrich,
         )
         try:
             return self._run(log, told)
@@ -118,6 +104,7 @@ class Rehearsal:
             log.close()
 
     def _run(self, log: RehearsalLog, told: Listener) -> Rehearsed:
+        unseen = require_scores(self.prepared, self.course.plan)
         feedback = self._feedback()
         counter, shares = self._counter(log, feedback), self._shares()
         upgrade, controller, people = self._open(log)
@@ -142,7 +129,7 @@ class Rehearsal:
                 ending = self._ending(upgrade, people)
         except KeyboardInterrupt:
             ending = "interrupted"
-        return diary.close(ending, self.course.seed, self.clock.now, self._remarks())
+        return diary.close(ending, self.course.seed, self.clock.now, (*self._remarks(), *unseen))
 
     # parts
 
@@ -303,40 +290,6 @@ class Rehearsal:
         return (*said, *(f"'{one}' never began: the rehearsal was over before." for one in never))
 
 
-def planned_days(plan: Plan) -> float:
-    """Shadow, steps and soak as planned."""
-    return max(plan.shadow.length + sum(step.hold for step in plan.canary) + plan.soak, 1 / 24)
-
-
-def longest_days(plan: Plan) -> float:
-    """The same where everything is extended as far as it may be, with some days for people."""
-    return 3 * (plan.shadow.length + plan.soak) + sum(plan.longest(step) for step in plan.canary) + 7
-
-
-def look_seconds(plan: Plan, traffic: Traffic) -> float:
-    """How often the controller looks: as in the plan's simulation."""
-    least = min(step.share * (_part(plan, step.segment)) for step in plan.canary)
-    return block_hours(traffic, sum(step.hold for step in plan.canary), least) * HOUR_S
-
-
-def _part(plan: Plan, segment: str | None) -> float:
-    spec = None if segment is None else plan.segments.get(segment)
-    return 1.0 if spec is None or spec.share is None else spec.share
-
-
-def primary_metric(prepared: Prepared, plan: Plan) -> str:
-    """The metric that says which answers are right: the workflow's first primary, else the plan's first gate on a scorer's."""
-    declared = prepared.workflow.gate.primary
-    gated = [gate.metric for gate in plan.gates if gate.source == "scorer"]
-    for name in (*declared, *gated):
-        if any(name in one.better for one in prepared.answers.values()):
-            return name
-    raise InputError(
-        f"No scorer of {prepared.workflow.name} that a rehearsal can run gives a metric that the plan gates on.",
-        fix="Gate on a metric of a scorer that needs neither a judge nor a command.",
-    )
-
-
 def _extra(troubles: list[Trouble], share: float) -> float:
     """By how much the candidate's share differs from what the route says."""
     factor = 1.0
@@ -344,6 +297,3 @@ def _extra(troubles: list[Trouble], share: float) -> float:
         if one.kind == "share":
             factor *= 1 + (one.amount if one.is_relative else one.amount / share if share else 0.0)
     return max(0.0, factor)
-
-
-__all__ = ["Course", "Listener", "Rehearsal", "primary_metric", "share_mark"]

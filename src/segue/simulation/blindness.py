@@ -5,7 +5,7 @@ Evidence is carried from step to step, so what a step sees includes the steps be
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, inf, log
 
 import numpy as np
@@ -13,7 +13,8 @@ import numpy as np
 from segue.evidence.sequential.betting import Array
 from segue.evidence.sequential.null import Null
 from segue.simulation.growth import Growth, growth_of, reaches, units_needed
-from segue.simulation.setting import GateSetting, Setting, Stream
+from segue.simulation.setting import GateSetting, Setting, Stream, null_of
+from segue.simulation.step_limits import for_canary
 
 NEARLY = 1.1
 """Within a tenth nothing is called blind: the calculation is no finer."""
@@ -60,6 +61,8 @@ class Sight:
 def sights_of(setting: Setting, per_day: float) -> tuple[Sight, ...]:
     """Every step and gate, on the cells that matter: the total, those that have to be safe, and the smallest of the others."""
     known: _Known = {}
+    # A gate whose limits are others in some steps shares its weight with them.
+    setting = replace(setting, weights=for_canary(setting).weights[: len(setting.gates)])
     return tuple(
         _Cell(setting, per_day, row, cell, known).sight(place)
         for place in range(len(setting.steps))
@@ -103,10 +106,11 @@ class _Cell:
         alpha = setting.canary_alpha
         weight = max(float(setting.weights[self.row, self.cell]), 1e-12)
         safe = [(n, self.growth(MARGINS, share)) for n, share in zip(asked, shares, strict=True)]
-        back = (self.gate.rule.rollback,)
+        limits = setting.plan.limits_of(setting.plan.gates[self.row], place)
+        back = (null_of(limits[1], stream, "harm"),)
         harm = [(n, self.growth(back, share, is_harm=True)) for n, share in zip(asked, shares, strict=True)]
         rung = step.nulls[self.row]
-        hold = self.gate.rule.hold
+        hold = null_of(limits[0], stream, "harm")
         better = self.better(Null("safe", margin=hold.margin, ratio=hold.ratio), -log(alpha))
         is_required = self.cell in self.gate.required
         return Sight(

@@ -31,7 +31,7 @@ def check_opening(upgrade: str, workflow: str, environment: str, known: bool, st
     if still_open is not None:
         raise ConflictError(
             f"Workflow '{workflow}' has an upgrade in {environment} already: {still_open}.",
-            fix=f"Let it end, or end it: segue upgrade abort {still_open}",
+            fix=f"Let it end first. See where it stands: segue status {workflow}",
         )
     if known:
         raise ConflictError(f"There was an upgrade '{upgrade}' already.", fix="Give this one another name.")
@@ -40,19 +40,17 @@ def check_opening(upgrade: str, workflow: str, environment: str, known: bool, st
 def check_entry(upgrade: str, number: int, last: int, ended: bool) -> None:
     """Entry `number` may be written where `last` is the last one, 0 if there is none yet, and that one does not end it."""
     if ended:
-        raise ConflictError(f"Upgrade {upgrade} ended with entry {last}.", fix=f"Look at it: segue history {upgrade}")
+        raise ConflictError(f"Upgrade {upgrade} ended with entry {last}.", fix="See how: segue upgrade list")
     if number != last + 1:
         there = f"entry {last} is its last" if last else "it has no entry yet"
-        raise ConflictError(
-            f"Entry {number} of upgrade {upgrade} does not follow: {there}.", fix=f"Read it again: segue status {upgrade}"
-        )
+        raise ConflictError(f"Entry {number} of upgrade {upgrade} does not follow: {there}.", fix="Read it again: segue status")
 
 
 def entry_taken(upgrade: str, number: int, last: int) -> ConflictError:
     """Entry `number` is there already, and says something else."""
     return ConflictError(
         f"Entry {number} of upgrade {upgrade} was written meanwhile, with other content; entry {last} is its last.",
-        fix=f"Read it again: segue status {upgrade}",
+        fix="Read it again: segue status",
     )
 
 

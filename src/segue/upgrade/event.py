@@ -11,6 +11,8 @@ from segue.upgrade.state import UpgradeState
 from segue.upgrade.table import LIVE, Observed
 
 DAY_S = 86_400.0
+LEAST_QUIET_S = 60.0
+"""However short a cycle is: what was served takes some seconds to be seen."""
 Found = tuple[Observed, tuple[str, ...]]
 """An event, and what it rests on, in sentences."""
 
@@ -66,7 +68,8 @@ def _of_live(state: UpgradeState, seen: Seen, plan: Plan) -> Found | None:
 
 def _of_time(state: UpgradeState, seen: Seen, plan: Plan) -> Found | None:
     """What follows when nothing is wrong: from silence, from time, and from what was shown."""
-    if (seen.quiet_s is None or seen.quiet_s > plan.cycle * DAY_S) and seen.at - state.periods[-1].begin > plan.cycle * DAY_S:
+    cycle_s = max(plan.cycle * DAY_S, LEAST_QUIET_S)
+    if (seen.quiet_s is None or seen.quiet_s > cycle_s) and seen.at - state.periods[-1].begin > cycle_s:
         return "quiet", ("Nothing has arrived for a whole cycle.",)
     need, longest = lengths(state, plan)
     if seen.missing is not None and not seen.missing and seen.served_s >= need:

@@ -14,22 +14,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from segue.cli.app import root as commands
 from segue.gateway.keys import hash_key, make_key
 from segue.standin.server import StandIn
 from segue.standin.settings import StandInSettings, Trouble, TroubleKind
 
 SEGUE = [sys.executable, "-c", "from segue.cli import main; main()"]
-SET_ROUTES = """
-import sys
-from segue.cli.app import root
-for name in sys.argv[1:]:
-    root.main(["route", "set", name, "now"], standalone_mode=False)
-"""
 KEY = make_key(bytes(range(3, 35)))
 TEXT = "Tools said: {results}. Images seen: {images}."
 MAY_SET = [
@@ -105,10 +101,10 @@ def make_workspace(root: Path, providers: Mapping[str, Mapping[str, Any]], bundl
         write(root, f"{home}/bundles/now.yaml", bundle)
         case = {"case_id": "c1", "messages": [{"role": "user", "content": "Hello"}], "reference": "Tools"}
         write(root, f"{home}/suites/main.jsonl", case)
-    # One process for all of them: each would take a second to start.
-    command = [sys.executable, "-c", SET_ROUTES, *bundles]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+    # In this process: each would take a second to start.
+    with chdir(root), redirect_stdout(StringIO()):
+        for name in bundles:
+            commands.main(["route", "set", name, "now"], standalone_mode=False)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 
 from tests.gateway.faults.database import a_database
 from tests.gateway.faults.load import has_ended
-from tests.gateway.team import SEGUE, Running, Team, a_stand_in
+from tests.gateway.team import Running, Team, a_stand_in
 from tests.store.postgres import find_programs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -45,9 +44,9 @@ def refused(team: Team, *words: str) -> str:
 
 def flip(team: Team, running: Running, *words: str) -> int | None:
     """Flip, and what this gateway then serves. One that ended while the store was away may still be listed as silent."""
-    done = subprocess.run([*SEGUE, "route", "flip", "mail", *words, "--json"], cwd=team.root, capture_output=True, text=True)
-    told = json.loads(done.stdout)
-    assert "gateways" in told, done.stdout + done.stderr
+    _, said, errors = team.typed("route", "flip", "mail", *words, "--json")
+    told = json.loads(said)
+    assert "gateways" in told, said + errors
     (here,) = [one for one in told["gateways"] if one["gateway"] == str(running.process.pid)]
     assert here["fault"] is None
     assert all(one["silent"] for one in told["gateways"] if one is not here)
@@ -85,8 +84,8 @@ def test_postgresql_crashes_while_the_gateway_serves_and_before_it_starts(tmp_pa
 
 @pytest.fixture
 def team(tmp_path: Path, providers: dict[str, str]) -> Team:
-    """On SQLite, with a route on which the old bundle serves everyone."""
-    made = Team(tmp_path, providers)
+    """On SQLite, with a route on which the old bundle serves everyone. A lock is waited for two seconds, not thirty."""
+    made = Team(tmp_path, providers, state="sqlite:///.segue/state.db?timeout=2")
     made.segue("route", "set", "mail", "old", "--candidate", "new")
     return made
 

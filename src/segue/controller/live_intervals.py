@@ -1,0 +1,79 @@
+"""Intervals for screens: between which differences the two arms may lie, valid at every look. Nothing is decided by them.
+
+They cost some hundreds of bets for each cell, so they are kept for the totals and for what has to be safe, and bet on a quarter
+of a day at a time; never on outcomes of two shares together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from segue.controller.live_blocks import TimeBlock
+from segue.evidence.sequential.betting import Block
+from segue.evidence.sequential.sequences import DifferenceSequence, Interval
+from segue.simulation.setting import Setting
+
+EVERY_S = 21_600.0
+MOST = 16
+"""Cells: those of the first gates, where there are more."""
+
+
+@dataclass
+class Intervals:
+    """`places` are gates and cells of the setting; what waits has the shape of a block of one stream with these cells."""
+
+    setting: Setting
+    places: tuple[tuple[int, int], ...]
+    sequence: DifferenceSequence
+    waiting: Block
+    since: float | None = None
+
+    @classmethod
+    def start(cls, setting: Setting) -> Intervals | None:
+        """Before the first block; `None` where there is no cell to show."""
+        places = [
+            (row, cell) for row, gate in enumerate(setting.gates) for cell in gate.watched if not cell or cell in gate.required
+        ]
+        places = places[:MOST]
+        if not places:
+            return None
+        rates = np.array([[setting.streams[setting.gates[row].stream].rate for row, _ in places]])
+        sequence = DifferenceSequence.start(len(places), setting.scale.nodes, scale=_scale(setting, places), rate=rates)
+        return cls(setting, tuple(places), sequence, Block.empty((1, len(places)), setting.scale.size))
+
+    def take(self, block: TimeBlock, outcomes: Block) -> None:
+        """Outcomes of every gate and cell that came of age, from one block of time."""
+        rows, cells = (list(one) for one in zip(*self.places, strict=True))
+        at = (rows, cells)
+        self.waiting += Block(
+            outcomes.candidate[at][None],
+            outcomes.control[at][None],
+            outcomes.candidate_exposed[at][None],
+            outcomes.control_exposed[at][None],
+            outcomes.asked[at][None],
+        )
+        self.since = block.begin if self.since is None else min(self.since, block.begin)
+        if block.closes or block.end - self.since >= EVERY_S:
+            self.sequence = self.sequence.advance(self.waiting)
+            self.waiting = Block.empty((1, len(self.places)), self.setting.scale.size)
+            self.since = None
+
+    def as_of_now(self, alpha: float) -> dict[tuple[str, str], Interval]:
+        """By gate and slice, in the metric's own units; positive is worse."""
+        found = self.sequence.intervals(alpha)
+        return {
+            (self.setting.gates[row].title, self.setting.slices[cell]): one
+            for (row, cell), one in zip(self.places, found, strict=True)
+        }
+
+
+def _scale(setting: Setting, places: list[tuple[int, int]]) -> float:
+    """The smallest difference that matters to any of them."""
+    slacks = []
+    for row, _ in places:
+        gate = setting.gates[row]
+        rate = setting.streams[gate.stream].rate
+        slacks.append((gate.rule.hold.ratio - 1) * rate + gate.rule.hold.margin)
+    return float(np.clip(min(slacks), 1e-4, 0.5))
