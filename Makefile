@@ -14,7 +14,7 @@ $(VENV)/.run: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Segue needs Python 3.11 or later; $(PYTHON) is older. Try: make PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing Segue into $(VENV) …"
-	@$(PIP) install --quiet --editable .
+	@$(PIP) install --quiet --editable ".[serve]"
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run constraints.txt $(JS)/package-lock.json

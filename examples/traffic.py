@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import random
 import signal
 import sys
 from contextlib import suppress
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import numpy as np
 
 MOST_AT_ONCE = 200
 
@@ -28,7 +28,7 @@ class Traffic:
     def __init__(self, url: str, key: str | None, workflow: str, cases: list[dict[str, Any]], rate: float, seed: int) -> None:
         self._url, self._workflow, self._cases = url, workflow, cases
         self._headers = {"authorization": f"Bearer {key}"} if key else {}
-        self._rate, self._random = rate, random.Random(seed)
+        self._rate, self._random = rate, np.random.default_rng(seed)
         self.counts = {"answered": 0, "failed": 0, "corrected": 0}
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -51,7 +51,7 @@ class Traffic:
             await asyncio.gather(*self._under_way)
 
     async def _mail(self, session: aiohttp.ClientSession, number: int) -> None:
-        case = self._random.choice(self._cases)
+        case = self._cases[int(self._random.integers(len(self._cases)))]
         slices = {"task": case["task"], **case["slice"]}
         headers = {
             "segue-unit": f"customer-{number}",

@@ -58,6 +58,17 @@ class Walkthrough:
         self._screen.rule(style="dim")
         self._screen.print(Text(f"{self._step}. {text}", "bold"))
 
+    def line(self, head: str, rest: str = "") -> None:
+        """Something that happened, in at most two lines."""
+        text = Text(f"  {head}", "bold")
+        room = 2 * (min(self._screen.width, 100) - 4) - len(head)
+        shown_rest = textwrap.shorten(rest, max(room, 40), placeholder=" …") if rest else ""
+        self._screen.print(text.append(f"  {shown_rest}", "not bold"), soft_wrap=False)
+
+    def command(self, text: str) -> None:
+        """A command as it would be typed, where the demo runs it in its own way."""
+        self._screen.print(Text(f"$ {text}", "bold cyan"), soft_wrap=True)
+
     def bullets(self, items: Collection[tuple[str, str]]) -> None:
         """Things to try: what for, and the command or place."""
         for what, command in items:
@@ -135,6 +146,15 @@ def _files(example: Path, left_out: Collection[str]) -> Iterator[Path]:
     for path in sorted(example.rglob("*")):
         if path.is_file() and not {".segue", "__pycache__", *left_out} & set(path.relative_to(example).parts):
             yield path
+
+
+def put_aside(target: Path) -> Path | None:
+    """Rename what an earlier run left, so that nothing of it is lost and this run begins afresh."""
+    if not target.exists():
+        return None
+    aside = next(one for number in range(1, 10_000) if not (one := target.with_name(f"{target.name}.{number}")).exists())
+    target.rename(aside)
+    return aside
 
 
 def earlier_state(changed: list[str], target: Path) -> str:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from segue.cli.desk import open_desk
+from segue.cli.plan_setting import settled_plan
+from segue.errors import InputError
 from segue.papers.plan_figures import SCENARIO_NOTES, STEP_NOTES
 from tests.cli.conftest import Segue, edit
 
@@ -214,3 +217,18 @@ def test_takes_rates_and_shares_from_the_last_verdict(judged: Path, segue: Segue
     else:
         assert "The incumbent's rates are those of the last verdict" in found.out
         assert "shares are those of the suite, not of the traffic" in found.out
+
+
+def test_an_upgrade_gets_a_plan_that_stands_alone_or_every_gap_with_its_place(planned: Path) -> None:
+    """What the workflow declares is written in; what nobody knows is refused where it should stand."""
+    with open_desk(planned) as desk:
+        plan, critical, _ = settled_plan(desk, "support-reply", "careful")
+        assert plan.gates[0].better == "higher"
+        assert set(plan.slices) == {"topic=refund", "topic=delivery"}
+        assert all("=" in one for one in critical)
+        edit(planned / "workflows/support-reply/plans/careful.yaml", ", baseline: 90%", "")
+        with pytest.raises(InputError, match="1 fault in") as refused:
+            settled_plan(desk, "support-reply", "careful")
+    told = [one.sentence() for one in refused.value.faults]
+    assert "not known" in told[0]
+    assert "baseline" in told[0]

@@ -9,6 +9,7 @@ import pytest
 
 from segue.controller.drift_report import DriftReader, DriftScope
 from segue.controller.drift_report_shadow import read_drift, shadow_began, shadow_report, start_drift, write_drift
+from segue.controller.effects import leaves_shadow
 from segue.controller.jobs import Jobs
 from segue.upgrade.log import Upgrade, UpgradeEntry
 from tests.controller.drifting import NEW, OLD, a_kept_log, fence_on_product, named
@@ -60,6 +61,18 @@ def test_it_is_written_down_by_a_job_of_its_own() -> None:
     ((name, words),) = jobs.begun
     assert name == f"u1-drift-{stage.new[:10]}"
     assert words == ["segue", "drift", "w", "--environment", "production", "--keep", "--json"]
+
+
+def test_the_entry_that_brings_users_to_the_candidate_leaves_shadow() -> None:
+    """That one, and no resumption of the first step."""
+    stage = Stage()
+    stage.open()
+    controller = stage.controller()
+    stage.days(controller, 4)
+    left = [entry for entry in stage.upgrade().entries if leaves_shadow(entry)]
+    assert [(entry.event, entry.state.stage, entry.state.step) for entry in left] == [("passed", "canary", 0)]
+    again = left[0].model_copy(update={"event": "resume"})
+    assert not leaves_shadow(again)
 
 
 @pytest.mark.parametrize("times", [1, 3])

@@ -41,11 +41,11 @@ PROVIDERS = ("old", "new")
 WORKFLOWS = [f"job{number}" for number in range(20)]
 SECOND = 1 / 86_400
 PLAN = Plan(
-    steps=(PlanStep(share=0.05, hold=2 * SECOND), PlanStep(share=0.5, hold=2 * SECOND)),
-    gates=(PlanGate(metric="right", better="higher", watch="total", required=False, baseline=0.9),),
+    steps=tuple(PlanStep(share=share, hold=2 * SECOND, longest=600 * SECOND) for share in (0.25, 0.5)),
+    gates=(PlanGate(metric="right", better="higher", watch="total", required=False, baseline=0.9, age=SECOND),),
     cycle=2 * SECOND,
     shadow=ShadowSpec(length=0),
-    soak=2 * SECOND,
+    soak=10 * SECOND,
 )
 WAIT_S = 240.0
 

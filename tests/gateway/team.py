@@ -94,7 +94,7 @@ class Team:
         return left.value.code, said.getvalue(), told.getvalue()
 
     def process(self, *words: str, code: int = 0) -> Any:
-        """The same as a process of its own: for what would start processes itself."""
+        """The same as a process of its own: for what starts processes itself, or leaves work to a thread that ends with it."""
         done = subprocess.run([*SEGUE, *words, "--json"], cwd=self.root, capture_output=True, text=True, timeout=90)
         assert done.returncode == code, f"{done.stderr}{done.stdout}"
         return json.loads(done.stdout)

@@ -60,19 +60,19 @@ def test_a_locked_sqlite_file_keeps_nobody_on_the_candidate(tmp_path: Path, prov
         assert one.ask()[0] == NEW
         with closing(sqlite3.connect(team.root / ".segue" / "state.db")) as other:
             other.execute("BEGIN IMMEDIATE")
-            found = team.segue("rollback", "mail", "--reason", "it burns")
+            found = team.process("rollback", "mail", "--reason", "it burns")
             assert (found["pending"], found["new"], found["revision"]) == (True, True, None)
             assert said_by(found) == [(None, False)] * 2
             assert [one.ask(f"u{n}")[0] for n in range(4)] == [OLD] * 4
             assert two.ask()[0] == OLD
-            again = team.segue("rollback", "mail")
+            again = team.process("rollback", "mail")
             assert (again["pending"], again["new"]) == (True, False)
             assert "ordered it at" in again["notes"][0]
             assert len(list(orders.glob("*.json"))) == 1
             other.rollback()
         until(one, "is in the store")
         until(two, "is in the store")
-        done = team.segue("rollback", "mail")
+        done = team.process("rollback", "mail")
         assert (done["pending"], done["new"], done["revision"], done["reason"]) == (False, False, 2, "it burns")
         assert said_by(done) == [(None, False)] * 2
         assert [each["revision"] for each in team.segue("route", "history", "mail")] == [2, 1]
@@ -93,7 +93,7 @@ def test_a_postgresql_that_is_gone_keeps_nobody_on_the_candidate(tmp_path: Path,
         with team.gateway(workers=2) as running:
             assert running.ask()[0] == NEW
             database.crash()
-            found = team.segue("rollback", "mail", "--reason", "it burns", code=13)
+            found = team.process("rollback", "mail", "--reason", "it burns", code=13)
             assert found["pending"]
             assert [(one["fault"] is None, one["silent"]) for one in found["gateways"]] == [(True, False), (False, True)]
             assert [running.ask(f"u{n}")[0] for n in range(4)] == [OLD] * 4
@@ -101,7 +101,7 @@ def test_a_postgresql_that_is_gone_keeps_nobody_on_the_candidate(tmp_path: Path,
             assert again.ask()[0] == OLD, "it was written down"
             database.start()
             until(again, "is in the store")
-            done = team.segue("rollback", "mail", code=13)
+            done = team.process("rollback", "mail", code=13)
             assert (done["revision"], done["reason"], done["new"]) == (2, "it burns", False)
             assert again.ask()[0] == OLD
         store = open_store(address)
@@ -118,7 +118,7 @@ def test_half_the_gateways_killed(tmp_path: Path, providers: dict[str, str]) -> 
         team.served(lost)
         os.killpg(lost.pid, signal.SIGKILL)
         lost.communicate(timeout=20)
-        found = team.segue("rollback", "mail")
+        found = team.process("rollback", "mail")
         assert (found["new"], said_by(found)) == (True, [(None, False)])
         assert found["ms"] >= found["gateways"][0]["ms"] > 0
         assert living.ask()[0] == OLD
@@ -131,7 +131,7 @@ def test_nothing_to_tell_and_nowhere_to_write_is_an_error(tmp_path: Path, provid
     team = exposed(tmp_path, providers)
     with closing(sqlite3.connect(team.root / ".segue" / "state.db")) as other:
         other.execute("BEGIN IMMEDIATE")
-        told = team.segue("rollback", "mail", code=1)["error"]
+        told = team.process("rollback", "mail", code=1)["error"]
         assert "No gateway of this machine serves 'mail' either" in told["what"]
         assert told["fix"]
         other.rollback()
@@ -139,7 +139,7 @@ def test_nothing_to_tell_and_nowhere_to_write_is_an_error(tmp_path: Path, provid
         assert running.ask()[0] == NEW
     with closing(sqlite3.connect(team.root / ".segue" / "state.db")) as other:
         other.execute("BEGIN IMMEDIATE")
-        found = team.segue("rollback", "mail", code=13)
+        found = team.process("rollback", "mail", code=13)
         assert (found["pending"], found["gateways"]) == (True, [])
         with team.gateway(workers=1) as running:
             assert running.ask()[0] == OLD
@@ -166,7 +166,7 @@ def test_while_an_approval_is_pending_and_no_controller_runs(tmp_path: Path, pro
             assert answer == expected
             said += [{"role": "assistant", "content": answer}, {"role": "user", "content": "And then?"}]
             if expected == NEW:
-                found = team.segue("rollback", "mail", "--reason", "it burns")
+                found = team.process("rollback", "mail", "--reason", "it burns")
     assert (found["new"], found["entry"], found["incident"]) == (True, 3, "up-1-3")
     assert read_named(store, "up-1").state.stage == "rolled_back"
     store.close()
@@ -182,7 +182,7 @@ def test_a_disk_that_takes_nothing_keeps_nobody_on_the_candidate(tmp_path: Path,
         (state / f"last-known-production.{running.process.pid}.new").mkdir()
         with closing(sqlite3.connect(state / "state.db")) as other:
             other.execute("BEGIN IMMEDIATE")
-            found = team.segue("rollback", "mail")
+            found = team.process("rollback", "mail")
             assert said_by(found) == [(None, False)]
             assert running.ask()[0] == OLD
             os.kill(running.workers(state)[0]["pid"], signal.SIGKILL)

@@ -81,5 +81,5 @@ def test_infinities_are_words() -> None:
 )
 def test_what_is_no_judgement_is_refused(broken: Any) -> None:
     """A damaged entry is told of, not shown as if it were whole."""
-    with pytest.raises(ValueError, match="judgement|none of"):
+    with pytest.raises(ValueError, match=r"judgement|none of"):
         judgement_from_json(broken)

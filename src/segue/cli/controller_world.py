@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ def build_world(
 ) -> World:
     """All ports on what is really there; `stack` closes them. `endpoint` is where production is reached, if one was told."""
     from segue.controller.data_plane import StoreGateways
+    from segue.controller.drift_report_shadow import start_drift
     from segue.controller.grounds import WorkspaceGrounds
     from segue.controller.grounds_workspace import CurrentWorkspace
     from segue.controller.incidents import open_incident
@@ -35,6 +36,7 @@ def build_world(
     from segue.controller.staging import StagingJobs
     from segue.controller.suites import EvalJobs
     from segue.controller.world import World
+    from segue.errors import SegueError
     from segue.gateway.control import socket_folder
 
     root, environ = workspace.root, dict(workspace.environ)
@@ -52,6 +54,11 @@ def build_world(
     def incident(upgrade: Upgrade, entry: UpgradeEntry) -> None:
         open_incident(store, upgrade, entry, clock())
 
+    def shadowed(upgrade: Upgrade, entry: UpgradeEntry) -> None:  # noqa: ARG001  the signature is the world's
+        # A report that cannot be begun keeps no upgrade from going on.
+        with suppress(OSError, SegueError):
+            start_drift(jobs, upgrade)
+
     return World(
         store=store,
         clock=clock,
@@ -63,6 +70,7 @@ def build_world(
         incumbent=prober,
         notices=webhooks,
         incident=incident,
+        shadowed=shadowed,
     )
 
 

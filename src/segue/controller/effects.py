@@ -26,6 +26,11 @@ AUTHOR = "segue"
 """Who decides where evidence does."""
 
 
+def leaves_shadow(entry: UpgradeEntry) -> bool:
+    """Whether users meet the candidate from here on: what moved in shadow is written down."""
+    return entry.event in ("passed", "advance") and entry.state.stage == "canary" and entry.state.step == 0
+
+
 @dataclass(frozen=True, slots=True)
 class Effects:
     """Of one holder of the lease."""
@@ -45,6 +50,8 @@ class Effects:
             self.world.suites.start(upgrade, entry.number)
         if "run_staging" in entry.effects:
             self.world.staging.start(upgrade, entry.number)
+        if leaves_shadow(entry):
+            self.world.shadowed(upgrade, entry)
         if "notify" in entry.effects or "ask_approval" in entry.effects:
             self.world.notices.send(upgrade, entry)
         opening = upgrade.opening

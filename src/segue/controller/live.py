@@ -69,6 +69,7 @@ class LogEvidence:
     levels: Levels = field(default_factory=KeptLevels)
     report: Callable[[Upgrade], Report | None] = _no_report
     budgets: Callable[[str], Budgets] = _no_budgets
+    _settings: dict[str, Setting] = field(default_factory=dict)
     _shadows: dict[str, _Read[Shadow]] = field(default_factory=dict)
     _canaries: dict[str, _Read[Canary]] = field(default_factory=dict)
     _soaks: dict[str, _Read[Soak]] = field(default_factory=dict)
@@ -84,9 +85,16 @@ class LogEvidence:
             return self._look_at_soak(upgrade, now)
         return LiveSeen()
 
+    def _setting(self, upgrade: Upgrade) -> Setting:
+        """Worked out once: how an upgrade was opened never changes."""
+        name = upgrade.opening.upgrade
+        if name not in self._settings:
+            self._settings[name] = setting_of(upgrade.opening)
+        return self._settings[name]
+
     def _look_at_shadow(self, upgrade: Upgrade, now: float) -> LiveSeen:
         name, state = upgrade.opening.upgrade, upgrade.state
-        setting = setting_of(upgrade.opening)
+        setting = self._setting(upgrade)
         alpha = setting.plan.alpha / 2**state.restarts
 
         def begin(_: Feed) -> Shadow:
@@ -174,7 +182,7 @@ class LogEvidence:
         """The canary, read up to now, and whether all of it was read anew."""
         state = last_state(upgrade, "canary")
         assert state is not None, "a soak follows a canary"
-        setting = setting_of(upgrade.opening)
+        setting = self._setting(upgrade)
         levels = self._frozen(upgrade, state, now)
         # Each start anew may spend half of what the one before might: all of them together at most twice the canary's part.
         alpha = setting.canary_alpha / 2**state.restarts

@@ -1,7 +1,7 @@
 """Intervals for screens: between which differences the two arms may lie, valid at every look. Nothing is decided by them.
 
-They cost some hundreds of bets for each cell, so they are kept for the totals and for what has to be safe, and bet on a quarter
-of a day at a time; never on outcomes of two shares together.
+They cost some hundreds of bets for each cell, so they are kept for the totals and for what has to be safe, and bet on several
+blocks at a time; never on outcomes of two shares together.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from segue.evidence.sequential.betting import Block
 from segue.evidence.sequential.sequences import DifferenceSequence, Interval
 from segue.simulation.setting import Setting
 
-EVERY_S = 21_600.0
+TOGETHER = 6
+"""Blocks. What comes of age at two ages is of different cells, so none lies beside another's share."""
 MOST = 16
 """Cells: those of the first gates, where there are more."""
 
@@ -28,7 +29,7 @@ class Intervals:
     places: tuple[tuple[int, int], ...]
     sequence: DifferenceSequence
     waiting: Block
-    since: float | None = None
+    taken: int = 0
 
     @classmethod
     def start(cls, setting: Setting) -> Intervals | None:
@@ -54,11 +55,11 @@ class Intervals:
             outcomes.control_exposed[at][None],
             outcomes.asked[at][None],
         )
-        self.since = block.begin if self.since is None else min(self.since, block.begin)
-        if block.closes or block.end - self.since >= EVERY_S:
+        self.taken += 1
+        if block.closes or self.taken >= TOGETHER:
             self.sequence = self.sequence.advance(self.waiting)
             self.waiting = Block.empty((1, len(self.places)), self.setting.scale.size)
-            self.since = None
+            self.taken = 0
 
     def as_of_now(self, alpha: float) -> dict[tuple[str, str], Interval]:
         """By gate and slice, in the metric's own units; positive is worse."""

@@ -145,7 +145,7 @@ def _source(work: StagingWork, upgrade: Upgrade, head: Head | None) -> Source | 
     else:
         has_traffic = head.source == "production"
     if has_traffic:
-        return log_source(work.log, name, since_ns, None, asked)
+        return log_source(work.log, name, since_ns, upgrade.plan.staging.most, asked)
     if suite in work.workspace.suites(name):
         return suite_source(lambda: work.workspace.iter_suite(name, suite), name, MOST_CASES, asked)
     return None

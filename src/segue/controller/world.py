@@ -10,13 +10,13 @@ from segue.store.base import Store
 from segue.upgrade.log import Upgrade, UpgradeEntry
 
 
-def _no_incident(upgrade: Upgrade, entry: UpgradeEntry) -> None:  # noqa: ARG001  the signature is the port's
+def _no_incident(upgrade: Upgrade, entry: UpgradeEntry) -> None:
     """For worlds in which nobody reads incidents."""
 
 
 @dataclass(frozen=True)
 class World:
-    """What the controller is given. `incident` opens the incident of an entry, once."""
+    """What the controller is given. `incident` opens an entry's incident, once; `shadowed` hears of one that leaves shadow."""
 
     store: Store
     clock: Clock
@@ -28,3 +28,4 @@ class World:
     incumbent: Incumbent
     notices: Notices
     incident: Callable[[Upgrade, UpgradeEntry], None] = _no_incident
+    shadowed: Callable[[Upgrade, UpgradeEntry], None] = _no_incident

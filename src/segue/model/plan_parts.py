@@ -27,10 +27,14 @@ class ShadowSpec(Frozen):
 
 
 class StagingSpec(Frozen):
-    """How much recorded traffic is replayed in staging, and the team's own integration tests: a command as a list of words."""
+    """How much recorded traffic is replayed in staging, and the team's own integration tests: a command as a list of words.
+
+    Replayed are the requests of `length` before the upgrade and since, oldest first, `most` of them.
+    """
 
     length: Days = 7.0
     least: int = Field(default=100, ge=1)
+    most: int = Field(default=20_000, ge=1)
     integration: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     environment: str = Field(default="staging", pattern=r"^[a-z][a-z0-9-]*$")
 

@@ -155,21 +155,8 @@ class Counter:
         tally: Tally,
     ) -> ServedExchange:
         """What the gateway's log would say of this request."""
-        route = revision.route
-        chosen, waited = assigned.bundle, 0
-        why: str | None = None
-        answer: Answer | None = None
-        answered_by: str | None = None
-        for digest in dict.fromkeys((chosen, route.incumbent, route.fallback or route.incumbent)):
-            if digest not in self._answers:
-                continue
-            answer, factor, price = self._answer(digest, asker, which, chances, active)
-            if answer.failure is None:
-                answered_by = digest
-                break
-            why = why or answer.failure
-            waited += answer.latency_ns or _RETRY_NS
-        assert answer is not None, "the incumbent has answers"
+        route, chosen = revision.route, assigned.bundle
+        answer, answered_by, why, waited, factor, price = self._first_answer(route, chosen, asker, which, chances, active)
         fell = answered_by is not None and answered_by != chosen
         is_answered = answered_by is not None
         tally.failed += not is_answered
@@ -206,6 +193,30 @@ class Counter:
             request=self._requests[asker.case],
             response=answer.note if is_answered else BodyNote(),
         )
+
+    def _first_answer(
+        self,
+        route: Route,
+        chosen: str,
+        asker: Asker,
+        which: float,
+        chances: Sequence[float],
+        active: Mapping[ArmName, Active],
+    ) -> tuple[Answer, str | None, str | None, int, float, float]:
+        """Of the bundles asked one after the other: the answer, whose, why the first gave none, what waiting for it took, and
+        by what time and price are multiplied."""
+        why: str | None = None
+        waited, factor, price = 0, 1.0, 1.0
+        answer = _OUT
+        for digest in dict.fromkeys((chosen, route.incumbent, route.fallback or route.incumbent)):
+            if digest not in self._answers:
+                continue
+            answer, factor, price = self._answer(digest, asker, which, chances, active)
+            if answer.failure is None:
+                return answer, digest, why, waited, factor, price
+            why = why or answer.failure
+            waited += answer.latency_ns or _RETRY_NS
+        return answer, None, why, waited, factor, price
 
     def _shadow(
         self,

@@ -1,0 +1,220 @@
+"""What a reader with fresh eyes found: sequences of events in which nobody would have looked, or the wrong thing counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from segue.errors import InputError
+from segue.exchanges import Outcome
+from segue.model import Budgets
+from segue.model.plan import Plan, PlanGate, PlanStep, ShadowSpec
+from segue.model.plan_people import ApprovalRule
+from segue.upgrade.decide import act, decide
+from segue.upgrade.event import event_of
+from segue.upgrade.log import Upgrade
+from segue.upgrade.seen import RouteSeen, Seen
+from segue.upgrade.state import Approval, Period, UpgradeState
+from tests.controller.live_builders import DAY, HOUR, NEW, OLD, T0, Log, a_plan, entered, in_canary, served, traffic
+from tests.controller.pretend import Stage, judged
+from tests.controller.pretend import gone as database_gone
+
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[Log]:
+    """Empty."""
+    found = Log(tmp_path)
+    yield found
+    found.close()
+
+
+def in_first_step(stage: Stage) -> None:
+    """An upgrade that serves the candidate to some, led by a controller that is gone by now."""
+    stage.open()
+    controller = stage.controller()
+    stage.days(controller, 2)
+    controller.leave()
+    assert stage.upgrade().state.stage == "canary"
+    stage.pretend.verdict, stage.pretend.limit = "harm", "rollback"
+    stage.pretend.now += 60.0
+
+
+def test_a_record_that_cannot_be_read_leaves_the_others_looked_after() -> None:
+    """Somebody else's upgrade is damaged, or of another version of Segue: this one is rolled back none the less."""
+    stage = Stage()
+    in_first_step(stage)
+    stage.store.open_upgrade("broken", "other", "production", {"not": "an opening"}, author="ada", at=stage.at)
+    took = stage.controller("c2").tick()
+    assert stage.upgrade().state.stage == "rolled_back"
+    assert stage.route().candidate is None
+    assert took is not None
+
+
+@pytest.mark.parametrize("kind", ["refused", "a fault of ours"])
+def test_a_daily_eval_that_cannot_begin_hides_no_harm(kind: str) -> None:
+    """The disk is full, or a folder is not ours: the look at live traffic is made none the less."""
+    stage = Stage()
+    in_first_step(stage)
+
+    def told(when: str, name: str) -> None:
+        if (when, name) == ("before", "keep_up"):
+            raise InputError("It cannot begin.", fix="Mend it.") if kind == "refused" else OSError("no space left")
+
+    took = stage.controller("c2", told).tick()
+    assert stage.upgrade().state.stage == "rolled_back"
+    assert stage.route().candidate is None
+    assert took is not None
+
+
+def test_budgets_that_cannot_be_read_hide_no_harm_and_let_nothing_pass(log: Log) -> None:
+    """Somebody saves a fault in the workflow's file: harm is seen, and nothing goes on before it is mended."""
+
+    def broken(workflow: str) -> Budgets:
+        raise InputError(f"{workflow}/workflow.yaml is no YAML.", fix="Mend it.")
+
+    log.write(traffic(days=2, per_day=1500, share=0.25, good=lambda arm, task: 0.6 if arm == "candidate" else 0.9))
+    seen = log.evidence(budgets=broken).look(in_canary(), T0 + 2 * DAY)
+    assert seen.judgement is not None
+    assert seen.judgement.verdict == "harm"
+    assert any("workflow.yaml" in one for one in seen.missing or ())
+
+
+def test_incidents_on_unknown_exchanges_crowd_out_none(log: Log) -> None:
+    """Somebody told of forty exchanges that are in no log: the one that the candidate answered is found all the same."""
+    log.write([served(T0 + 1, 7, "candidate")])
+    names = [f"a{number:07d}" for number in range(40)] + ["x0000007"]
+    told = (Outcome(name, "critical_incident", "reviewer", "1", int((T0 + 9) * 1e9), 1.0, workflow="reply") for name in names)
+    log.write(told, ship=False)
+    evidence, found = log.evidence(), []
+    for look in range(4):
+        found += evidence.look(in_canary(), T0 + 10 + look).incidents
+    assert any("x0000007" in one for one in found)
+
+
+def test_the_canary_keeps_nothing_of_what_the_soak_serves(log: Log) -> None:
+    """Its blocks are all read: what is served afterwards waits for none of them, and would be kept for weeks."""
+    plan = a_plan(soak=2.0)
+    log.write(traffic(days=1, per_day=400, share=0.25))
+    log.write(traffic(days=1, per_day=400, share=1.0, since=T0 + DAY, first=1000))
+    soaking = entered(in_canary(plan), "soak", T0 + DAY)
+    evidence = log.evidence()
+    evidence.look(soaking, T0 + 2 * DAY)
+    pool = evidence._canaries["up"].feed._pool
+    assert pool is None or len(pool) == 0
+
+
+def test_what_the_fallback_answered_says_nothing_of_the_candidate(log: Log) -> None:
+    """A candidate that is cut off altogether looks as good as the incumbent, which answers in its place."""
+    rows = []
+    for one in traffic(days=2, per_day=1500, share=0.25):
+        rows.append(
+            served(
+                one.at_ns / 1e9,
+                int(one.id[1:]),
+                one.arm,
+                slices=dict(one.slices),
+                scores=dict(one.scores),
+                **({"fallback_from": NEW, "answered_by": OLD} if one.arm == "candidate" else {}),
+            )
+        )
+    log.write(rows)
+    seen = log.evidence().look(in_canary(), T0 + 2 * DAY)
+    assert seen.judgement is not None
+    assert seen.judgement.verdict != "safe"
+    assert seen.missing
+
+
+APPROVED = Plan(
+    steps=(PlanStep(share=0.05, hold=1),),
+    gates=(PlanGate(metric="right"),),
+    shadow=ShadowSpec(length=1),
+    approvals=(ApprovalRule(name="owner", who=("ada",)),),
+)
+
+
+def a_state(stage: str = "canary", **given: object) -> UpgradeState:
+    """Of an upgrade that has lasted a while."""
+    values = {
+        "upgrade": "u",
+        "workflow": "w",
+        "incumbent": "a" * 64,
+        "candidate": "b" * 64,
+        "stage": stage,
+        "entered_at": NOW - 9 * DAY,
+        "periods": (Period(begin=NOW - 9 * DAY),),
+    }
+    return UpgradeState.model_validate({**values, **given})
+
+
+def test_a_yes_to_evidence_that_was_void_is_asked_for_again() -> None:
+    """The comparison was broken, and begins anew: whoever approved it, or took harm upon them, saw nothing."""
+    state = a_state(
+        standing="holding",
+        held_by="invalid",
+        approvals=(Approval(by="ada", reason="looks good", at=NOW - DAY),),
+        asked_for_approval=True,
+        accepted=("harm_hold", "overdue"),
+    )
+    after = act(state, "resume", APPROVED, by="ada", reason="assignment is mended", at=NOW).state
+    assert after.restarts == 1
+    assert (after.approvals, after.asked_for_approval, after.accepted) == ((), False, ())
+
+
+def test_a_shadow_that_is_never_wholly_covered_asks_for_people() -> None:
+    """Its time counts at full coverage only, so it could not be overdue, and waited without a word."""
+    seen = Seen(
+        at=NOW,
+        route=RouteSeen("as asked", 3),
+        missing=("No pair of answers has come of age yet.",),
+        served_s=0.0,
+        quiet_s=1.0,
+        incumbent_answers=True,
+    )
+    found = event_of(a_state("shadow"), seen, APPROVED)
+    assert found is not None
+    assert found[0] == "overdue"
+
+
+@pytest.mark.parametrize("standing", ["paused", "holding"])
+@pytest.mark.parametrize("wrong", ["invalid", "incumbent_silent"])
+def test_a_pause_is_no_way_round_what_nobody_may_pass(standing: str, wrong: str) -> None:
+    """It was paused first, and only then came to be so that nobody may advance."""
+    state = a_state(standing=standing, held_by="harm_hold" if standing == "holding" else "")
+    seen = Seen(
+        at=NOW,
+        route=RouteSeen("as asked", 3),
+        judgement=judged("invalid") if wrong == "invalid" else judged("inconclusive"),
+        missing=("x",),
+        quiet_s=1.0,
+        incumbent_answers=wrong != "incumbent_silent",
+    )
+    decision = decide(state, seen, APPROVED.model_copy(update={"approvals": ()}))
+    assert decision is not None
+    assert decision.state.held_by == wrong
+    with pytest.raises(InputError, match="cannot be left"):
+        act(decision.state, "advance", APPROVED.model_copy(update={"approvals": ()}), by="ada", reason="on", at=NOW)
+
+
+def test_an_effect_that_cannot_be_carried_out_hides_no_harm() -> None:
+    """A notice or a report that fails at every look: the look is made none the less."""
+    stage = Stage()
+    stage.open()
+
+    def told(when: str, name: str) -> None:
+        state = stage.upgrade().state
+        if (when, name) == ("before", "send") and state.stage == "canary":
+            raise InputError("It cannot be sent.", fix="Mend it.")
+
+    stage.days(stage.controller("c1", told), 2)
+    assert stage.upgrade().state.stage == "canary"
+    stage.pretend.verdict, stage.pretend.limit = "harm", "rollback"
+    stage.pretend.now += 60.0
+    controller = stage.controller("c1", told)
+    controller.tick()
+    controller.tick()
+    assert stage.upgrade().state.stage == "rolled_back"
+    assert stage.route().candidate is None
