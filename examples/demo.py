@@ -22,7 +22,7 @@ from walkthrough import EXAMPLES, DemoError, Walkthrough, find_segue, main, plac
 EXAMPLE = EXAMPLES / "support-reply"
 LEFT_OUT = ("suite_source", "make_suite.py")
 WORKFLOW = "support-reply"
-MAILS_PER_SECOND = 150
+MAILS_PER_SECOND = 100
 DESPITE = ("--despite", "short-canary", "--reason", "a demo: by its plan a day is four seconds")
 MOST_S = 180.0
 """Nothing in the demo takes so long, unless something is wrong."""
@@ -76,6 +76,7 @@ class Story:
     def __init__(self, demo: Walkthrough, workspace: Path) -> None:
         self._demo, self._workspace = demo, workspace
         self._told = 0
+        self._store: Any = None
 
     def tell(self) -> None:
         """From the first look to the end of the soak."""
@@ -205,11 +206,9 @@ class Story:
         from segue.controller.reading import read_upgrade
         from segue.store import open_store
 
-        store = open_store(self._workspace / ".segue" / "state.db")
-        try:
-            entries = read_upgrade(store, WORKFLOW).entries
-        finally:
-            store.close()
+        if self._store is None:
+            self._store = open_store(self._workspace / ".segue" / "state.db")
+        entries = read_upgrade(self._store, WORKFLOW).entries
         return [{**one.state.model_dump(mode="json"), "event": one.event, "because": list(one.because)} for one in entries]
 
     def _follow(self, there: Callable[[dict[str, Any]], bool], what: str) -> None:

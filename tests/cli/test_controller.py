@@ -19,7 +19,7 @@ import pytest
 from segue.cli.controller_running import MOST_PAUSE_S, Running
 from segue.cli.process_tree import Child, ChildFailedError, ProcessTree, Words
 from segue.controller.controller import Took
-from segue.errors import InputError, StoreError
+from segue.errors import InputError, SegueError, StoreError
 from segue.model.controlling import ControllerKey
 from segue.upgrade.log import UpgradeEntry
 from tests.cli.conftest import Segue
@@ -51,6 +51,7 @@ class Scripted:
     def __init__(self, *ticks: Any) -> None:
         self._ticks: Iterator[Any] = iter(ticks)
         self.has_left = False
+        self.unreadable: dict[str, SegueError] = {}
 
     def tick(self) -> Any:
         found = next(self._ticks)

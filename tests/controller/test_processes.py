@@ -70,7 +70,7 @@ class Ticking:
         """A new one, which knows nothing."""
         command = [*SEGUE, "controller", "--every", "0.1", "--no-api"]
         self.process = subprocess.Popen(
-            command, cwd=self._team.root, stdout=subprocess.DEVNULL, stderr=(self._team.root / "controller.err").open("ab")
+            command, cwd=self._team.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
     def kill(self) -> None:

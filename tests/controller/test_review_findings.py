@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from segue.errors import InputError
+from segue.controller.actions import act_on
+from segue.controller.daily_facts import last_trouble
+from segue.controller.jobs import Job, Jobs
+from segue.controller.suites import EvalJobs
+from segue.controller.suites_endpoint import Endpoint
+from segue.errors import ConflictError, InputError
 from segue.exchanges import Outcome
-from segue.model import Budgets
+from segue.model import Budgets, Bundle
 from segue.model.plan import Plan, PlanGate, PlanStep, ShadowSpec
 from segue.model.plan_people import ApprovalRule
-from segue.upgrade.decide import act, decide
+from segue.store.base import Store
+from segue.upgrade.decide import act
 from segue.upgrade.event import event_of
-from segue.upgrade.log import Upgrade
 from segue.upgrade.seen import RouteSeen, Seen
 from segue.upgrade.state import Approval, Period, UpgradeState
-from tests.controller.live_builders import DAY, HOUR, NEW, OLD, T0, Log, a_plan, entered, in_canary, served, traffic
-from tests.controller.pretend import Stage, judged
-from tests.controller.pretend import gone as database_gone
+from tests.controller.live_builders import DAY, NEW, OLD, T0, Log, a_plan, entered, in_canary, served, traffic
+from tests.controller.pretend import WORKFLOW, Killed, Stage, Trouble
 
 NOW = 1_800_000_000.0
 
@@ -89,7 +94,8 @@ def test_incidents_on_unknown_exchanges_crowd_out_none(log: Log) -> None:
     names = [f"a{number:07d}" for number in range(40)] + ["x0000007"]
     told = (Outcome(name, "critical_incident", "reviewer", "1", int((T0 + 9) * 1e9), 1.0, workflow="reply") for name in names)
     log.write(told, ship=False)
-    evidence, found = log.evidence(), []
+    evidence = log.evidence()
+    found: list[str] = []
     for look in range(4):
         found += evidence.look(in_canary(), T0 + 10 + look).incidents
     assert any("x0000007" in one for one in found)
@@ -179,26 +185,6 @@ def test_a_shadow_that_is_never_wholly_covered_asks_for_people() -> None:
     assert found[0] == "overdue"
 
 
-@pytest.mark.parametrize("standing", ["paused", "holding"])
-@pytest.mark.parametrize("wrong", ["invalid", "incumbent_silent"])
-def test_a_pause_is_no_way_round_what_nobody_may_pass(standing: str, wrong: str) -> None:
-    """It was paused first, and only then came to be so that nobody may advance."""
-    state = a_state(standing=standing, held_by="harm_hold" if standing == "holding" else "")
-    seen = Seen(
-        at=NOW,
-        route=RouteSeen("as asked", 3),
-        judgement=judged("invalid") if wrong == "invalid" else judged("inconclusive"),
-        missing=("x",),
-        quiet_s=1.0,
-        incumbent_answers=wrong != "incumbent_silent",
-    )
-    decision = decide(state, seen, APPROVED.model_copy(update={"approvals": ()}))
-    assert decision is not None
-    assert decision.state.held_by == wrong
-    with pytest.raises(InputError, match="cannot be left"):
-        act(decision.state, "advance", APPROVED.model_copy(update={"approvals": ()}), by="ada", reason="on", at=NOW)
-
-
 def test_an_effect_that_cannot_be_carried_out_hides_no_harm() -> None:
     """A notice or a report that fails at every look: the look is made none the less."""
     stage = Stage()
@@ -218,3 +204,110 @@ def test_an_effect_that_cannot_be_carried_out_hides_no_harm() -> None:
     controller.tick()
     assert stage.upgrade().state.stage == "rolled_back"
     assert stage.route().candidate is None
+
+
+def test_a_notice_that_cannot_be_sent_keeps_no_rollback_back() -> None:
+    """The controller was killed between the decision and its flip, and an older entry's notice fails for ever."""
+    stage = Stage()
+    stage.open()
+
+    def told(when: str, name: str) -> None:
+        if (when, name) == ("before", "send") and stage.upgrade().state.standing == "holding":
+            raise InputError("It cannot be sent.", fix="Mend it.")
+        if (when, name) == ("before", "flip_route") and stage.upgrade().state.stage == "rolled_back":
+            raise Killed
+
+    def unsent(when: str, name: str) -> None:
+        if (when, name) == ("before", "send"):
+            raise InputError("It cannot be sent.", fix="Mend it.")
+
+    stage.days(stage.controller("c1", told), 2)
+    stage.person("hold")
+    stage.pretend.verdict, stage.pretend.limit = "harm", "rollback"
+    with pytest.raises(Killed):
+        stage.controller("c1", told).tick()
+    assert stage.route().candidate is not None
+    stage.controller("c1", unsent).tick()
+    assert stage.route().candidate is None
+
+
+def test_nobody_takes_upon_them_what_held_it_only_since_they_looked() -> None:
+    """It was held by silence; while somebody resumes, it is resumed and held by harm instead."""
+    stage = Stage()
+    stage.open()
+    controller = stage.controller()
+    stage.days(controller, 2)
+    stage.pretend.is_quiet = True
+    stage.days(controller, 1.5)
+    assert stage.upgrade().state.held_by == "quiet"
+    seen: list[str] = []
+
+    def told(when: str, name: str) -> None:
+        if (when, name) == ("before", "add_upgrade_entry") and not seen:
+            seen.append(name)
+            stage.person("resume")
+            stage.pretend.is_quiet = False
+            stage.pretend.verdict, stage.pretend.limit = "harm", "hold"
+            controller.tick()
+            assert stage.upgrade().state.held_by == "harm_hold"
+
+    store = cast(Store, Trouble(stage.store, told))
+    with pytest.raises(ConflictError, match="moved on"):
+        act_on(store, WORKFLOW, "resume", by="bo", reason="traffic is back", at=stage.pretend.now)
+    assert stage.upgrade().state.accepted == ()
+
+
+def test_a_record_from_a_clock_that_is_wrong_is_no_traffic(log: Log) -> None:
+    """One of next year, and nothing else for five days: that is silence."""
+    log.write([served(T0 + 1, 1, "candidate"), served(T0 + 365 * DAY, 2, "candidate")])
+    seen = log.evidence().look(in_canary(), T0 + 5 * DAY)
+    assert seen.quiet_s == 5 * DAY - 1
+
+
+class Dying:
+    """Jobs that are killed as soon as they are begun."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+
+    def look(self, name: str) -> Job:
+        return Job(name, "died" if name in self.begun else "absent")
+
+    def start(self, name: str, words: Sequence[str], **environ: str) -> None:
+        self.begun.append(name)
+
+    def log_of(self, name: str) -> Path:
+        return Path(name)
+
+
+def test_a_daily_eval_that_is_killed_each_time_is_not_paid_for_without_end() -> None:
+    """A few tries a day, and then people are told."""
+    stage = Stage()
+    stage.open()
+    jobs = Dying()
+    evals = EvalJobs(stage.store, cast(Jobs, jobs), lambda: stage.pretend.now, lambda: Endpoint("http://there", "key"))
+    for _ in range(20):
+        stage.pretend.now += 2.0
+        evals.keep_up(stage.upgrade(), stage.pretend.now)
+    assert len(jobs.begun) == 3
+    assert "killed 3 times" in str(last_trouble(stage.store, stage.upgrade()))
+
+
+def test_whom_somebody_made_the_incumbent_during_the_eval_stays_it() -> None:
+    """Evidence brings a candidate in; it takes nobody's hotfix back without a word."""
+    stage = Stage()
+    stage.open()
+    stage.pretend.suite = "hold"
+    controller = stage.controller()
+    controller.tick()
+    assert stage.upgrade().state.stage == "eval"
+    bundle = Bundle.model_validate({"workflow": WORKFLOW, "model": {"provider": "p", "snapshot": "hotfix"}})
+    stage.store.add_bundle(bundle, author="bo", at=stage.at)
+    last = stage.store.find_route(WORKFLOW, "production")
+    route = last.route.model_copy(update={"incumbent": bundle.digest}).following(last.route)
+    stage.store.flip_route(route, follows=last.revision, author="bo", reason="hotfix", at=stage.at)
+    stage.pretend.suite = "pass"
+    stage.person("resume")
+    stage.days(controller, 0.5)
+    assert stage.route().incumbent == bundle.digest
+    assert (stage.upgrade().state.stage, stage.upgrade().state.held_by) == ("shadow", "route_changed")

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
+from segue.exchanges.record import BodyNote, Logged, ServedExchange
 from segue.exchanges.shipper import Shipped, Shipper, ShipSettings
 from segue.gateway.last_known import KnownRevision, LastKnown, save_last_known
 from segue.gateway.shipping import LONGEST_S, WORTH_BYTES, Known, Pace
 from segue.model import Bundle, ModelRef
 from segue.model.route import Route
 from segue.model.serving import Serving
+from segue.providers.pricing import ModelPrice
 from tests.exchanges.builders import DAY, Clock, a_log, a_spool, drain, fill
+from tests.gateway.wiring import a_bundle
 
 
 def write_routes(folder: Path, clock: Clock, **serving: Any) -> Path:
@@ -57,6 +60,26 @@ def test_what_a_later_route_asks_of_the_log_holds_too(tmp_path: Path) -> None:
     assert (recount.readable, recount.appended) == (0, 300)
     shipper.close()
     spool.close()
+
+
+def test_what_another_environment_serves_is_known_to_whoever_ships_for_both(tmp_path: Path) -> None:
+    """Staging's candidate is in no route of production; its exchanges have tokens, prices and scores all the same."""
+    old, new = a_bundle("old"), a_bundle("new")
+    price = ModelPrice(input_usd_per_mtok=1.0, output_usd_per_mtok=1.0)
+    entry = {"type": "openai", "base_url": "http://127.0.0.1:1/v1"}
+    prices = {"old-1": price, "new-1": price}
+    for environment, bundle in (("production", old), ("staging", new)):
+        providers = {bundle.model.provider: entry}
+        found = LastKnown(environment=environment, bundles={bundle.digest: bundle}, providers=providers, prices=prices)
+        save_last_known(tmp_path / f"last-known-{environment}.json", found)
+    (tmp_path / "last-known-broken.json").write_text("{")
+    known = Known(tmp_path / "last-known-production.json", Clock())
+    body = b'{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": 2, "completion_tokens": 3}}'
+    for bundle in (old, new):
+        served = ServedExchange(
+            "x", 1, "mail", bundle=bundle.digest, dialect_out="openai", status=200, response=BodyNote("full", len(body))
+        )
+        assert known.enrich(Logged(served, b"", body)).exchange.cost_microusd == 5.0
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -106,7 +106,7 @@ class Running:
             if self._standing != "acting":
                 self.acting(self.controller)
             self._stand("acting", "Acting.")
-            self._tell(took)
+            self._tell(took, self.controller.unreadable)
         return self.every_s
 
     def leave(self) -> None:
@@ -116,17 +116,20 @@ class Running:
                 self.controller.leave()
         self.stack.close()
 
-    def _tell(self, took: Sequence[Took]) -> None:
+    def _tell(self, took: Sequence[Took], unreadable: Mapping[str, SegueError]) -> None:
+        faults: dict[str, SegueError | None] = dict(unreadable)
         for one in took:
             name = one.upgrade.opening.workflow
             for entry in one.entries:
                 self.telling.decided(name, entry)
-            told = "" if one.fault is None else one.fault.what
+            faults[name] = faults.get(name) or one.fault
+        for name, fault in faults.items():
+            told = "" if fault is None else fault.what
             if told == self._faults.get(name, ""):
                 continue
             self._faults[name] = told
-            if one.fault is not None:
-                self.telling.faulty(name, one.fault)
+            if fault is not None:
+                self.telling.faulty(name, fault)
             else:
                 self.telling.mended(name)
 

@@ -144,6 +144,7 @@ def _evidence(store: Store, upgrade: Upgrade, asked: Asked) -> dict[str, Json]:
     return found
 
 
-def _place(upgrade: Upgrade) -> tuple[str, str, int, str]:
+def _place(upgrade: Upgrade) -> tuple[str, str, int, str, str]:
+    """With what holds it: whoever resumes takes that upon them, and nothing that they have not seen."""
     state = upgrade.state
-    return state.upgrade, state.stage, state.step, state.candidate
+    return state.upgrade, state.stage, state.step, state.candidate, state.held_by

@@ -7,21 +7,23 @@ nothing. What an entry asked for and no fact says was done is carried out first,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import ParamSpec
 
 from segue.controller.effects import AUTHOR, DONE, Effects, iso
 from segue.controller.observing import Observed, again, observe
 from segue.controller.reading import read_record
 from segue.controller.world import World
-from segue.errors import ConflictError, FencedError, SegueError
+from segue.errors import ConflictError, FencedError, SegueError, TamperError
 from segue.gateway.telemetry.failing import trail_of
-from segue.store.upgrades import Fence
+from segue.store.upgrades import Fence, UpgradeRecord
 from segue.upgrade.decide import Decision, decide
 from segue.upgrade.event import DAY_S
 from segue.upgrade.log import Upgrade, UpgradeEntry
 from segue.upgrade.table import LIVE
 
+P = ParamSpec("P")
 LEASE_S = 15.0
 """So long one acts after its last tick; then another may."""
 SCAN_S = 60.0
@@ -29,6 +31,8 @@ SCAN_S = 60.0
 LOOKS_A_CYCLE = 24
 """How often what was seen is written down where nothing follows from it, for whoever asks how things stand."""
 LOOK = "look"
+TAKES_BACK = frozenset(("critical_incident", "harm"))
+"""What is decided even while an earlier effect cannot be carried out: nothing may stand between harm and its end."""
 MOST = 12
 """Decisions of one upgrade in one tick: a flip, its confirmation and what follows need a few."""
 
@@ -53,6 +57,8 @@ class Controller:
     lease_s: float = LEASE_S
     keeps_time: bool = True
     """Whether the store's own clock counts the lease; else the world's does (virtual time)."""
+    unreadable: dict[str, SegueError] = field(default_factory=dict)
+    """By workflow, upgrades whose record could not be read at the last tick: nothing can be decided on them."""
     _token: int = 0
     _scanned: float | None = None
     _pending: set[str] = field(default_factory=set)
@@ -75,7 +81,7 @@ class Controller:
             self._pending |= {one.opening.upgrade for one in self._ended()}
             self._scanned = now
         effects = Effects(self.world, Fence(self.lease, lease.token))
-        done = []
+        done, self.unreadable = [], {}
         for upgrade in self._due():
             try:
                 done.append(self._lead(effects, upgrade, now))
@@ -86,8 +92,7 @@ class Controller:
                 done.append(Took(upgrade, fault=error))
             except Exception as error:
                 # A fault of ours on one upgrade must not leave the users of all others with nobody looking.
-                fix = "It is tried again at the next look. Report it, with this line; to be safe: segue rollback WORKFLOW."
-                done.append(Took(upgrade, fault=SegueError(f"It went wrong inside Segue ({trail_of(error)}).", fix=fix)))
+                done.append(Took(upgrade, fault=_as_fault(error)))
         return done
 
     def leave(self) -> None:
@@ -101,31 +106,38 @@ class Controller:
         known = set()
         for record in self.world.store.list_upgrades(environment=self.environment, only_open=True):
             known.add(record.upgrade)
-            yield read_record(record)
+            yield from self._read(record)
         for name in sorted(self._pending - known):
-            yield read_record(self.world.store.get_upgrade(name))
+            yield from self._read(self.world.store.get_upgrade(name))
         self._pending |= known
 
     def _ended(self) -> Iterator[Upgrade]:
         for record in self.world.store.list_upgrades(environment=self.environment):
-            upgrade = read_record(record)
-            if upgrade.state.is_ended and self._undone(upgrade):
-                yield upgrade
+            for upgrade in self._read(record, is_open=False):
+                if upgrade.state.is_ended and self._undone(upgrade):
+                    yield upgrade
+
+    def _read(self, record: UpgradeRecord, *, is_open: bool = True) -> Iterator[Upgrade]:
+        """It, or nothing: one that was damaged, or is of another version of Segue, must not blind those who lead the others."""
+        try:
+            yield read_record(record)
+        except TamperError as error:
+            if is_open:
+                self.unreadable[record.workflow] = error
 
     def _lead(self, effects: Effects, upgrade: Upgrade, now: float) -> Took:
         """What is undone, then look, decide and act until nothing more follows."""
-        for entry in self._undone(upgrade):
-            effects.carry_out(upgrade, entry, now)
+        fault = self._catch_up(effects, upgrade, now)
         if upgrade.state.is_ended:
-            self._pending.discard(upgrade.opening.upgrade)
-            return Took(upgrade)
-        if upgrade.state.stage in LIVE:
-            self.world.suites.keep_up(upgrade, now)
+            if fault is None:
+                self._pending.discard(upgrade.opening.upgrade)
+            return Took(upgrade, fault=fault)
+        is_live = upgrade.state.stage in LIVE
         written: list[UpgradeEntry] = []
         found = observe(self.world, upgrade, now)
         while len(written) < MOST:
             decision = decide(upgrade.state, found.seen, upgrade.plan)
-            if decision is None:
+            if decision is None or (fault is not None and decision.event not in TAKES_BACK):
                 break
             place = (upgrade.state.stage, upgrade.state.step)
             try:
@@ -143,7 +155,15 @@ class Controller:
             is_elsewhere = (upgrade.state.stage, upgrade.state.step) != place
             found = observe(self.world, upgrade, now) if is_elsewhere else again(self.world, upgrade, found)
         self._note_look(effects.fence, upgrade, found, now)
-        return Took(upgrade, tuple(written), found)
+        if is_live and not upgrade.state.is_ended:
+            # After the look: a daily eval that cannot begin must not keep anybody from seeing harm.
+            fault = _attempt(self.world.suites.keep_up, upgrade, now) or fault
+        return Took(upgrade, tuple(written), found, fault)
+
+    def _catch_up(self, effects: Effects, upgrade: Upgrade, now: float) -> SegueError | None:
+        """Carry out what entries asked for and no fact says was done; the first that could not be keeps back none after it."""
+        faults = [_attempt(effects.carry_out, upgrade, entry, now) for entry in self._undone(upgrade)]
+        return next((one for one in faults if one is not None), None)
 
     def _note_look(self, fence: Fence, upgrade: Upgrade, found: Observed, now: float) -> None:
         """What was seen, a few times a cycle: for people and screens. No decision reads it."""
@@ -186,3 +206,22 @@ class Controller:
         facts = self.world.store.list_facts(upgrade.opening.workflow, kind=DONE, subject=upgrade.opening.upgrade)
         done = {one.body["number"] for one in facts if isinstance(one.body, dict)}
         return [one for one in upgrade.entries if one.effects and one.number not in done]
+
+
+def _attempt(work: Callable[P, None], *given: P.args, **named: P.kwargs) -> SegueError | None:
+    """Why it could not be done, `None` where it was. `FencedError` where another controller acts by now."""
+    try:
+        work(*given, **named)
+    except FencedError:
+        raise
+    except SegueError as error:
+        return error
+    except Exception as error:
+        return _as_fault(error)
+    return None
+
+
+def _as_fault(error: Exception) -> SegueError:
+    """A fault of ours, as people are told of it."""
+    fix = "It is tried again at the next look. Report it, with this line; to be safe: segue rollback WORKFLOW."
+    return SegueError(f"It went wrong inside Segue ({trail_of(error)}).", fix=fix)

@@ -72,6 +72,9 @@ class Effects:
         is_newer = decided_on is not None and decided_on != revision.revision
         if is_newer and not goes_back and not self._is_as_before(upgrade, entry, revision):
             return None
+        if not entry.by and not goes_back and revision.route.incumbent != state.incumbent:
+            # Nobody looked at the route while no user met the candidate. Evidence takes nobody's hotfix back: people look.
+            return None
         reason = f"upgrade {state.upgrade}, entry {entry.number}: {entry.event.replace('_', ' ')}"
         try:
             flipped = self.world.store.flip_route(

@@ -21,6 +21,7 @@ from segue.controller.live_rows import Reader
 from segue.controller.live_shadow import Shadow
 from segue.controller.live_soak import Soak
 from segue.controller.ports import LiveSeen
+from segue.errors import InputError
 from segue.evidence.sequential.verdicts import Judgement
 from segue.exchanges.query import ExchangeLog
 from segue.gates.report import Report
@@ -257,6 +258,11 @@ class LogEvidence:
         now: float,
     ) -> LiveSeen:
         feed, report = read.feed, self.report(upgrade)
+        try:
+            over_budget = tuple(self._over_budget(upgrade, operations))
+        except InputError as error:
+            # A fault in somebody's file lets nothing pass, and hides no harm.
+            over_budget, missing = (), (*missing, f"The workflow's budgets cannot be read: {error.what}")
         assert read.incidents is not None, "they are made with the feed"
         return LiveSeen(
             judgement=judgement,
@@ -264,7 +270,7 @@ class LogEvidence:
             quiet_s=None if feed.newest is None else max(0.0, now - feed.newest),
             covered_s=covered_s,
             incidents=read.incidents.of(upgrade, feed.told.incidents),
-            over_budget=tuple(self._over_budget(upgrade, operations)),
+            over_budget=over_budget,
             disagreements=() if report is None or judgement is None else tuple(disagreements(setting, judgement, report)),
             figures=figures,
         )

@@ -106,6 +106,11 @@ class Timeline:
         self._next = (place, number)
         return True
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the stage was left: no block will follow."""
+        return bool(self.spans) and self._next[0] >= len(self.spans)
+
     def _goes_on(self, spans: tuple[Span, ...]) -> bool:
         done = self._next[0]
         if spans[:done] != self.spans[:done] or len(spans) < len(self.spans):

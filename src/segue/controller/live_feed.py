@@ -23,6 +23,9 @@ from segue.model.plan import Plan
 from segue.upgrade.log import Upgrade
 from segue.upgrade.state import Stage
 
+AHEAD_S = 3_600.0
+"""So far a gateway's clock may be ahead of the controller's, and its records still say that there is traffic."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -99,14 +102,14 @@ class Feed:
         if arrived.is_anew and not is_anew:
             self._begin_anew(spans, now, keep_arrivals=True)
             is_anew = True
-        late = self._take(arrived)
+        late = self._take(arrived, now)
         if is_anew:
             return True
         self.late += late
         self._has_late = self._has_late or late > 0
         if self._has_late and not self._read_at <= now < self._read_at + self.timing.reread_s:
             self._begin_anew(spans, now)
-            self._take(self._read())
+            self._take(self._read(), now)
             return True
         return False
 
@@ -173,7 +176,7 @@ class Feed:
         self._bounds = (_seconds(bounds[0]), _seconds(bounds[1]))
         return arrived
 
-    def _take(self, arrived: Arrived) -> int:
+    def _take(self, arrived: Arrived, now: float) -> int:
         """Keep what came; gives how many of it came after its block was read."""
         late, frontier, horizon = 0, self.frontier, self._horizon()
         for table in arrived.exchanges:
@@ -181,8 +184,10 @@ class Feed:
             rows = rows.take(rows.at >= self.since)
             if not len(rows):
                 continue
-            newest = float(rows.at.max())
-            self.newest = newest if self.newest is None else max(self.newest, newest)
+            # A record of next year, from a clock that is wrong, must not stand in for traffic until then.
+            newest = float(rows.at.max(initial=-inf, where=rows.at <= now + AHEAD_S))
+            if newest > -inf:
+                self.newest = newest if self.newest is None else max(self.newest, newest)
             late += int((rows.at < (horizon if self.by_user else frontier)).sum())
             self._fresh.append(rows)
         for at in self.told.add(arrived.outcomes):
@@ -212,7 +217,7 @@ class Feed:
     def _let_go(self) -> None:
         """Forget rows that no block waits for."""
         numbers = [number for number in self._next.values() if number < len(self.timeline.blocks)]
-        begin = self.timeline.blocks[min(numbers)].begin if numbers else self._open_from()
+        begin = self.timeline.blocks[min(numbers)].begin if numbers else inf if self.timeline.is_over else self._open_from()
         if self._pool is not None and len(self._pool) and self._pool.at[0] < begin:
             self._pool = self._pool.take(slice(int(np.searchsorted(self._pool.at, begin)), None))
             self.told.forget(begin)

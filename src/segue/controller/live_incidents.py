@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -19,11 +20,14 @@ class Incidents:
 
     log: ExchangeLog
     _known: dict[str, bool] = field(default_factory=dict)
+    _asked: Counter[str] = field(default_factory=Counter)
 
     def of(self, upgrade: Upgrade, told: Iterable[str]) -> tuple[str, ...]:
         """One sentence for each exchange of the candidate that was told of."""
-        unknown = [name for name in sorted(told) if name not in self._known]
+        # Those asked for least go first: names that are in no log must not crowd out one that is.
+        unknown = sorted((name for name in told if name not in self._known), key=lambda name: (self._asked[name], name))
         for name in unknown[:MOST]:
+            self._asked[name] += 1
             found = next(self.log.iterate(Selection(id=name), with_bodies=False), None)
             if found is None:
                 continue

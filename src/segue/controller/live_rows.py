@@ -119,6 +119,9 @@ def read_rows(table: pa.Table, reader: Reader) -> Rows:
         values[:, place] = _badness(stream, reader.sources[stream.metric], scores, known)
         if stream.sampled < 1:
             asked[:, place] = drawn.of(stream.metric)
+    # What another bundle answered says nothing of this one, but that it was not answered: unknown is never good.
+    of_itself = np.array([stream.metric not in ("error", "fallback") for stream in setting.streams], bool)
+    values[np.outer(_is_there(chosen, "fallback_from"), of_itself)] = np.nan
     ids = _objects(chosen, "id")
     units = _objects(chosen, "unit")
     unknown = np.array([one is None for one in units], bool)

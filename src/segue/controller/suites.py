@@ -172,15 +172,21 @@ class EvalJobs:
         if endpoint is None:
             self._trouble(upgrade, _NOWHERE)
             return
-        name = _daily_name(upgrade, day.isoformat())
-        job = self.jobs.look(name)
-        if job.standing in ("absent", "died"):
-            words = [*self.command, "daily", upgrade.opening.workflow, "--environment", upgrade.opening.environment]
-            words += ["--endpoint", endpoint.url, "--json"]
-            self.jobs.start(name, words, SEGUE_AUTHOR=AUTHOR, **{ENDPOINT_KEY: endpoint.key})
-        elif job.standing == "ended":
-            said = self.jobs.error_of(name) or f"it ended with code {job.code}; see {self.jobs.log_of(name)}"
-            self._trouble(upgrade, f"The daily eval of {day} broke: {said}")
+        # Each costs money: one that is killed again and again, for want of memory say, is not begun at every look.
+        for attempt in range(1, MOST_TRIES + 1):
+            name = _daily_name(upgrade, day.isoformat(), attempt)
+            job = self.jobs.look(name)
+            if job.standing == "absent":
+                words = [*self.command, "daily", upgrade.opening.workflow, "--environment", upgrade.opening.environment]
+                words += ["--endpoint", endpoint.url, "--json"]
+                self.jobs.start(name, words, SEGUE_AUTHOR=AUTHOR, **{ENDPOINT_KEY: endpoint.key})
+            elif job.standing == "ended":
+                said = self.jobs.error_of(name) or f"it ended with code {job.code}; see {self.jobs.log_of(name)}"
+                self._trouble(upgrade, f"The daily eval of {day} broke: {said}")
+            if job.standing != "died":
+                return
+        last = self.jobs.log_of(_daily_name(upgrade, day.isoformat(), MOST_TRIES))
+        self._trouble(upgrade, f"The daily eval of {day} was killed {MOST_TRIES} times; see {last}")
 
     def _trouble(self, upgrade: Upgrade, told: str) -> None:
         """Once, however often it is met."""
@@ -194,5 +200,5 @@ def _job_name(upgrade: Upgrade, number: int, attempt: int) -> str:
     return f"{upgrade.opening.upgrade}-{number}-eval" + ("" if attempt == 1 else f"-{attempt}")
 
 
-def _daily_name(upgrade: Upgrade, day: str) -> str:
-    return f"{upgrade.opening.upgrade}-daily-{day}"
+def _daily_name(upgrade: Upgrade, day: str, attempt: int) -> str:
+    return f"{upgrade.opening.upgrade}-daily-{day}" + ("" if attempt == 1 else f"-{attempt}")

@@ -28,10 +28,10 @@ from segue.gateway.telemetry.lines import Happened, LineWriter
 from segue.gateway.telemetry.observer import Observer
 from segue.gateway.telemetry.settings import TelemetrySettings
 from segue.gateway.telemetry.sums import Sums
-from segue.model import Bundle, Json
+from segue.model import Bundle, Json, ScorerSpec, SliceSpec
 from segue.model.serving import Serving
 from segue.providers.config import parse_provider, vendor_of_provider
-from segue.providers.pricing import PriceBook
+from segue.providers.pricing import ModelPrice, PriceBook
 
 if TYPE_CHECKING:
     from segue.exchanges.shipper import Shipper
@@ -163,11 +163,15 @@ class Pace:
 
 
 class Known:
-    """Bundles and prices of the routes that are known, and were while this process lived."""
+    """Bundles and prices of the routes that are known, and were while this process lived.
+
+    Gateways of several environments share one spool, and one of them ships for all: the last known routes of the others lie
+    beside its own (`last-known-staging.json`), and what they name is known too. How exchanges are kept is said by its own.
+    """
 
     def __init__(self, path: Path, wall_ns: Callable[[], int], learn: Learn = lambda _bundles, _providers: None) -> None:
         self._path, self._wall_ns, self._learn = path, wall_ns, learn
-        self._seen: int | None = None
+        self._seen: tuple[tuple[Path, int], ...] = ()
         self._bundles: dict[str, Bundle] = {}
         self._enricher: Enricher | None = None
         self._day = -1
@@ -194,24 +198,42 @@ class Known:
 
     def _look(self, today: int | None = None) -> None:
         try:
-            stamp = self._path.stat().st_mtime_ns
-            if stamp == self._seen and (today is None or today == self._day):
+            paths = sorted({self._path, *self._path.parent.glob("last-known-*.json")}, key=lambda one: one == self._path)
+            stamps = tuple((path, path.stat().st_mtime_ns) for path in paths)
+            if stamps == self._seen and (today is None or today == self._day):
                 return
-            found = load_last_known(self._path)
+            found = [one for path in paths if (one := self._read(path)) is not None]
         except (OSError, SegueError):
             return
-        self._seen, self._last = stamp, found
+        self._seen, self._last = stamps, found[-1]
         self._day = self._wall_ns() // DAY_NS if today is None else today
-        self._bundles.update(found.bundles)
-        self._learn(found.bundles, found.providers)
-        vendors = {}
-        for name, entry in found.providers.items():
-            try:
-                vendors[name] = vendor_of_provider(parse_provider(name, entry))
-            except SegueError:
-                vendors[name] = None
-        prices = PriceBook(found.prices, as_of=datetime.fromtimestamp(self._day * 86_400, UTC).date())
-        self._enricher = Enricher(self._bundles.get, vendors, prices, found.scorers, found.slices)
+        vendors: dict[str, str | None] = {}
+        declared: dict[str, ModelPrice] = {}
+        scorers: dict[str, tuple[ScorerSpec, ...]] = {}
+        slices: dict[str, dict[str, SliceSpec]] = {}
+        for one in found:
+            self._bundles.update(one.bundles)
+            self._learn(one.bundles, one.providers)
+            vendors |= {name: _vendor(name, entry) for name, entry in one.providers.items()}
+            declared, scorers, slices = declared | one.prices, scorers | one.scorers, slices | one.slices
+        prices = PriceBook(declared, as_of=datetime.fromtimestamp(self._day * 86_400, UTC).date())
+        self._enricher = Enricher(self._bundles.get, vendors, prices, scorers, slices)
+
+    def _read(self, path: Path) -> LastKnown | None:
+        """Another environment's that cannot be read says nothing; its own has to be readable."""
+        try:
+            return load_last_known(path)
+        except SegueError:
+            if path == self._path:
+                raise
+            return None
+
+
+def _vendor(name: str, entry: Mapping[str, Json]) -> str | None:
+    try:
+        return vendor_of_provider(parse_provider(name, entry))
+    except SegueError:
+        return None
 
 
 def keeping_of(serving: Serving) -> Keeping:

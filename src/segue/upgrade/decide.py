@@ -77,7 +77,7 @@ def act(
         after = after.model_copy(update={"candidate": candidate})
     if action == "resume":
         accepted = {state.held_by} & ACCEPTABLE
-        after = after.model_copy(update={"accepted": tuple(sorted({*state.accepted, *accepted}))})
+        after = after.model_copy(update={"accepted": tuple(sorted({*after.accepted, *accepted}))})
     return Decision(action, after, row.effects, (reason,), by)
 
 
@@ -142,7 +142,9 @@ def _after(state: UpgradeState, row: Row, plan: Plan, at: float, because: tuple[
             fresh |= {"evidence_from": at, "restarts": 0}
     elif is_fresh:
         # Time that was served beside a broken comparison has shown nothing, so it does not count either.
+        # Whoever said yes to it, or took something upon them, is asked again.
         fresh = {"periods": (), "evidence_from": at, "restarts": state.restarts + 1}
+        fresh |= {"approvals": (), "asked_for_approval": False, "accepted": ()}
     else:
         fresh = {"periods": _periods(state, row, standing, at)}
         if row.event == "needs_approval":

@@ -108,7 +108,6 @@ ROWS: tuple[Row, ...] = (
     Row("resume", LIVE, HELD, "same", effects=("flip", "fresh_evidence", "notify"), who="operator", held_by="invalid"),
     Row("resume", LIVE, STOOD, "same", effects=("flip", "notify"), who="operator"),
     Row("resume", _on("eval"), HELD, "same", effects=("run_suite", "notify"), who="operator", held_by="suite_open"),
-    Row("resume", _on("staging"), HELD, "same", effects=("run_staging", "notify"), who="operator", held_by="staging_failed"),
     Row("resume", _on("decide", "eval", "staging"), STOOD, "same", effects=("notify",), who="operator"),
     Row("approve", LIVE | {"staging"}, ANY, "same", "keep", ("notify",), "approver"),
     Row("advance", _on("decide"), ANY, "next", effects=("run_suite", "notify"), who="operator"),
