@@ -114,7 +114,7 @@ class Story:
         self._to_shadow()
         demo.step("In shadow every mail goes to both models, and customers see the old one's answer. What changes for them?")
         self._follow(lambda state: state["stage"] == "canary", "the end of the shadow")
-        demo.run("drift", WORKFLOW, "--examples", "1", pipe=("head", "-n", "24"))
+        demo.run("drift", WORKFLOW, "--examples", "1", pipe=("head", "-n", "28"))
 
     def _trouble(self) -> None:
         demo = self._demo
@@ -179,8 +179,9 @@ class Story:
         """Through the suite and staging, where what a new prompt changed has to be accepted by name."""
         demo = self._demo
         self._follow(lambda state: state["stage"] == "shadow" or self._held(state, "staging"), "staging")
-        faults = self._read()[-1]["because"]
-        if self._read()[-1]["stage"] == "staging":
+        last = self._read()[-1]
+        if last["stage"] == "staging":
+            faults = last["because"]
             demo.say("Staging has replayed what was recorded. It asks a person about everything that answers changed in:")
             for dimension in dict.fromkeys(self._unexplained(faults)):
                 reason = "as the new prompt wants it"

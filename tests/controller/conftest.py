@@ -11,6 +11,6 @@ __all__ = ["postgres_server"]
 
 
 @pytest.fixture
-def postgres_address(postgres_server: PostgresServer) -> str:  # noqa: F811  the fixture above is asked for by its name
+def postgres_address(postgres_server: PostgresServer) -> str:
     """An empty database."""
     return postgres_server.emptied_database()

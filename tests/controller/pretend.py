@@ -78,16 +78,16 @@ class Answers:
 
     pretend: Pretend
 
-    def missing(self, upgrade: Upgrade) -> tuple[str, ...] | None:  # noqa: ARG002  the signature is the port's
+    def missing(self, upgrade: Upgrade) -> tuple[str, ...] | None:
         return ()
 
-    def serve(self, revision: RouteRevision) -> bool:  # noqa: ARG002
+    def serve(self, revision: RouteRevision) -> bool:
         return self.pretend.serving
 
     def tell(self, revision: RouteRevision) -> None:
         """Heard."""
 
-    def answers(self, upgrade: Upgrade, now: float) -> bool | None:  # noqa: ARG002
+    def answers(self, upgrade: Upgrade, now: float) -> bool | None:
         return self.pretend.answers
 
     def send(self, upgrade: Upgrade, entry: UpgradeEntry) -> None:
@@ -246,6 +246,6 @@ class Stage:
         return bundle.digest
 
 
-def gone(when: str, name: str) -> None:  # noqa: ARG001  the signature is Trouble's
+def gone(when: str, name: str) -> None:
     """The database does not answer."""
     raise StoreError("It is gone.", fix="Wait.")

@@ -69,9 +69,7 @@ class Ticking:
     def start(self) -> None:
         """A new one, which knows nothing."""
         command = [*SEGUE, "controller", "--every", "0.1", "--no-api"]
-        self.process = subprocess.Popen(
-            command, cwd=self._team.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        self.process = subprocess.Popen(command, cwd=self._team.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def kill(self) -> None:
         """As a machine that loses its power does."""

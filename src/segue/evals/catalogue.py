@@ -62,6 +62,8 @@ class Catalogue:
         bundle = self.workspace.load_bundle_source(workflow, label, resolve=self.resolve)
         if bundle.suite is not None:
             self._add_suite_of(workflow, bundle.suite)
+        if bundle.fallback is not None:
+            self._add_fallback(workflow, bundle.fallback)
         self.store.add_bundle(bundle, author=self._author, at=self._at)
         before = self.store.labels(workflow).get(label)
         if before == bundle.digest:
@@ -99,6 +101,30 @@ class Catalogue:
         for name in self.workspace.suites(workflow):
             if self.workspace.suite_digest_of(workflow, name) == digest:
                 self.suite(self.workspace.load_workflow(workflow), name)
+
+    def _add_fallback(self, workflow: str, digest: str) -> None:
+        """Store the bundle that another one falls back on, if a file of the workspace makes it: without it, neither is served.
+
+        Labels stay where they point. Fallbacks that go round in a circle cannot be: a digest is in no bundle that it is made of.
+        """
+        try:
+            self.store.get_bundle(digest)
+        except NotFoundError:
+            pass
+        else:
+            return
+        for label in self.workspace.bundle_labels(workflow):
+            try:
+                bundle = self.workspace.load_bundle_source(workflow, label, resolve=self.resolve)
+            except SegueError:
+                continue
+            if bundle.digest == digest:
+                if bundle.suite is not None:
+                    self._add_suite_of(workflow, bundle.suite)
+                if bundle.fallback is not None:
+                    self._add_fallback(workflow, bundle.fallback)
+                self.store.add_bundle(bundle, author=self._author, at=self._at)
+                return
 
     def resolve(self, workflow: str, ref: str) -> str | None:
         """The full digest of a stored bundle, or `None`: how a bundle file's fallback is looked up."""
