@@ -22,7 +22,8 @@ from walkthrough import EXAMPLES, DemoError, Walkthrough, find_segue, main, plac
 EXAMPLE = EXAMPLES / "support-reply"
 LEFT_OUT = ("suite_source", "make_suite.py")
 WORKFLOW = "support-reply"
-MAILS_PER_SECOND = 100
+MAILS_PER_SECOND, WHEN_BUSY = 30, 150
+"""Few while the suite runs on the same two cores, many where evidence is waited for."""
 DESPITE = ("--despite", "short-canary", "--reason", "a demo: by its plan a day is four seconds")
 MOST_S = 180.0
 """Nothing in the demo takes so long, unless something is wrong."""
@@ -75,6 +76,7 @@ class Story:
 
     def __init__(self, demo: Walkthrough, workspace: Path) -> None:
         self._demo, self._workspace = demo, workspace
+        self._busy = workspace / ".segue" / "busy"
         self._told = 0
         self._store: Any = None
 
@@ -176,8 +178,9 @@ class Story:
     # what goes on beside the commands
 
     def _to_shadow(self) -> None:
-        """Through the suite and staging, where what a new prompt changed has to be accepted by name."""
+        """Through the suite and staging, where what a new prompt changed has to be accepted by name. Then mails come in numbers."""
         demo = self._demo
+        self._busy.unlink(missing_ok=True)
         self._follow(lambda state: state["stage"] == "shadow" or self._held(state, "staging"), "staging")
         last = self._read()[-1]
         if last["stage"] == "staging":
@@ -188,6 +191,7 @@ class Story:
                 demo.run("drift", WORKFLOW, "--environment", "staging", "--accept", dimension, "--reason", reason, tight=True)
             demo.run("upgrade", "resume", WORKFLOW, "--reason", "explained", tight=True)
             self._follow(lambda state: state["stage"] == "shadow", "shadow")
+        self._busy.touch()
 
     @staticmethod
     def _held(state: dict[str, Any], stage: str) -> bool:
@@ -250,7 +254,9 @@ class Story:
                 assert process.stdout is not None
                 gateway = self._started(process)
                 self._url = str(gateway["url"])
-                self._demo.say(f"It serves on {self._url}; {MAILS_PER_SECOND} customers a second begin to write.")
+                self._demo.say(
+                    f"It serves on {self._url}; {MAILS_PER_SECOND} customers a second begin to write, {WHEN_BUSY} later on."
+                )
                 yield str(gateway["key"])
             finally:
                 process.send_signal(signal.SIGINT)
@@ -269,6 +275,7 @@ class Story:
         suite = self._workspace / "workflows" / WORKFLOW / "suites" / "main.jsonl"
         words = [sys.executable, str(EXAMPLES / "traffic.py"), "--url", self._url, "--key", key, "--workflow", WORKFLOW]
         words += ["--suite", str(suite), "--rate", str(MAILS_PER_SECOND)]
+        words += ["--busy", str(WHEN_BUSY), "--busy-while", str(self._busy)]
         with (self._workspace / "customers.log").open("w", encoding="utf-8") as log:
             process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
             try:

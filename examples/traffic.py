@@ -12,6 +12,7 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,9 @@ MOST_AT_ONCE = 200
 class Traffic:
     """Open loop: mails come at their rate, whatever becomes of those before."""
 
-    def __init__(self, url: str, key: str | None, workflow: str, cases: list[dict[str, Any]], rate: float, seed: int) -> None:
+    def __init__(
+        self, url: str, key: str | None, workflow: str, cases: list[dict[str, Any]], rate: Callable[[], float], seed: int
+    ) -> None:
         self._url, self._workflow, self._cases = url, workflow, cases
         self._headers = {"authorization": f"Bearer {key}"} if key else {}
         self._rate, self._random = rate, np.random.default_rng(seed)
@@ -38,9 +41,11 @@ class Traffic:
         connector = aiohttp.TCPConnector(limit=MOST_AT_ONCE)
         async with aiohttp.ClientSession(headers=self._headers, connector=connector) as session:
             began, number = loop.time(), 0
+            due = began
             while not ended.is_set():
                 number += 1
-                wait = began + number / self._rate - loop.time()
+                due = max(due + 1 / self._rate(), loop.time() - 1.0)
+                wait = due - loop.time()
                 if wait > 0:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(ended.wait(), wait)
@@ -99,11 +104,18 @@ async def main() -> None:
     parser.add_argument("--workflow", required=True)
     parser.add_argument("--suite", type=Path, required=True)
     parser.add_argument("--rate", type=float, default=100.0, help="mails a second")
+    parser.add_argument("--busy", type=float, help="mails a second while the file --busy-while is there")
+    parser.add_argument("--busy-while", type=Path, metavar="FILE")
     parser.add_argument("--seed", type=int, default=7)
     found = parser.parse_args()
     lines = found.suite.read_text(encoding="utf-8").splitlines()
     cases = [case for case in map(json.loads, lines) if case["kind"] == "representative"]
-    traffic = Traffic(found.url, found.key, found.workflow, cases, found.rate, found.seed)
+
+    def rate() -> float:
+        is_busy = found.busy_while is not None and found.busy is not None and found.busy_while.exists()
+        return float(found.busy if is_busy else found.rate)
+
+    traffic = Traffic(found.url, found.key, found.workflow, cases, rate, found.seed)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):

@@ -129,14 +129,21 @@ def test_a_store_that_is_gone_stops_nothing_for_good() -> None:
 
 
 def test_a_gateway_that_does_not_confirm_keeps_the_clock_standing() -> None:
-    """A step's time begins when the last gateway serves its share."""
+    """A step's time begins when the last gateway serves its share; one that never does is told of after a cycle."""
     stage = Stage()
     stage.open()
     controller = stage.controller()
     stage.pretend.serving = False
-    stage.days(controller, 9)
-    assert (stage.upgrade().state.stage, stage.upgrade().state.periods) == ("shadow", ())
+    stage.days(controller, 1)
+    assert (stage.upgrade().state.stage, stage.upgrade().state.standing, stage.upgrade().state.periods) == (
+        "shadow",
+        "going",
+        (),
+    )
+    stage.days(controller, 2)
+    assert (stage.upgrade().state.standing, stage.upgrade().state.held_by) == ("holding", "unserved")
     stage.pretend.serving = True
+    stage.person("resume")
     stage.days(controller, 0.25)
     assert stage.upgrade().state.periods[0].begin == stage.pretend.now
 

@@ -19,12 +19,12 @@ from segue.model import Budgets, Bundle
 from segue.model.plan import Plan, PlanGate, PlanStep, ShadowSpec
 from segue.model.plan_people import ApprovalRule
 from segue.store.base import Store
-from segue.upgrade.decide import act
+from segue.upgrade.decide import act, decide
 from segue.upgrade.event import event_of
 from segue.upgrade.seen import RouteSeen, Seen
 from segue.upgrade.state import Approval, Period, UpgradeState
 from tests.controller.live_builders import DAY, NEW, OLD, T0, Log, a_plan, entered, in_canary, served, traffic
-from tests.controller.pretend import WORKFLOW, Killed, Stage, Trouble
+from tests.controller.pretend import WORKFLOW, Killed, Stage, Trouble, judged
 
 NOW = 1_800_000_000.0
 
@@ -311,3 +311,29 @@ def test_whom_somebody_made_the_incumbent_during_the_eval_stays_it() -> None:
     stage.days(controller, 0.5)
     assert stage.route().incumbent == bundle.digest
     assert (stage.upgrade().state.stage, stage.upgrade().state.held_by) == ("shadow", "route_changed")
+
+
+@pytest.mark.parametrize("wrong", ["invalid", "incumbent_silent"])
+def test_a_lesser_hold_is_no_way_round_what_nobody_may_pass(wrong: str) -> None:
+    """It was held for less, and only then came to be so that nobody may advance."""
+    state = a_state(standing="holding", held_by="harm_hold")
+    seen = Seen(
+        at=NOW,
+        route=RouteSeen("as asked", 3),
+        judgement=judged("invalid") if wrong == "invalid" else judged("inconclusive"),
+        missing=("x",),
+        quiet_s=1.0,
+        incumbent_answers=wrong != "incumbent_silent",
+    )
+    decision = decide(state, seen, APPROVED.model_copy(update={"approvals": ()}))
+    assert decision is not None
+    assert decision.state.held_by == wrong
+    with pytest.raises(InputError, match="cannot be left"):
+        act(decision.state, "advance", APPROVED.model_copy(update={"approvals": ()}), by="ada", reason="on", at=NOW)
+
+
+def test_what_is_paused_is_resumed_before_it_is_advanced() -> None:
+    """What was seen while it was paused is looked at first."""
+    plan = APPROVED.model_copy(update={"approvals": ()})
+    with pytest.raises(InputError, match="not possible"):
+        act(a_state(standing="paused"), "advance", plan, by="ada", reason="on", at=NOW)

@@ -105,7 +105,7 @@ class Catalogue:
     def _add_fallback(self, workflow: str, digest: str) -> None:
         """Store the bundle that another one falls back on, if a file of the workspace makes it: without it, neither is served.
 
-        Labels stay where they point. Fallbacks that go round in a circle cannot be: a digest is in no bundle that it is made of.
+        Labels stay where they point. Fallbacks cannot go round in a circle: a digest is in no bundle that it is made of.
         """
         try:
             self.store.get_bundle(digest)

@@ -16,7 +16,7 @@ from segue.upgrade.seen import Seen
 from segue.upgrade.state import ORDER, Approval, Period, Stage, Standing, UpgradeState
 from segue.upgrade.table import LIVE, Action, Effect, Event, Row, find_row
 
-ACCEPTABLE: frozenset[Event] = frozenset(("harm_hold", "over_budget", "overdue"))
+ACCEPTABLE: frozenset[Event] = frozenset(("harm_hold", "over_budget", "unserved", "overdue"))
 """What a person who resumes takes upon them for the rest of the step. Harm beyond the rollback limit nobody can."""
 UNPASSABLE: frozenset[str] = frozenset(("invalid", "incumbent_silent"))
 """What holds it so that nobody can advance: nothing was compared, or there is nothing to go back to."""
@@ -38,6 +38,8 @@ def decide(state: UpgradeState, seen: Seen, plan: Plan) -> Decision | None:
     if state.is_ended:
         return None
     found = event_of(state, seen, plan)
+    if found is not None and state.standing == "holding" and state.held_by == found[0]:
+        return None
     row = None if found is None else find_row(state.stage, state.standing, found[0], state.held_by)
     if found is None or row is None:
         return None

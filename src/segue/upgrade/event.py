@@ -60,10 +60,20 @@ def _of_live(state: UpgradeState, seen: Seen, plan: Plan) -> Found | None:
     if seen.over_budget and "over_budget" not in state.accepted:
         return "over_budget", seen.over_budget
     if route is None or route.standing == "unconfirmed":
-        return None
+        return _of_waiting(state, seen, plan)
     if not state.is_counting:
         return "confirmed", ()
     return _of_time(state, seen, plan)
+
+
+def _of_waiting(state: UpgradeState, seen: Seen, plan: Plan) -> Found | None:
+    """Some gateway that lives does not serve the route, or none lives. For a cycle that is patience; then people look."""
+    since = max((one.begin if one.end is None else one.end for one in state.periods), default=state.entered_at)
+    if seen.route is None or "unserved" in state.accepted or seen.at - since <= max(plan.cycle * DAY_S, LEAST_QUIET_S):
+        return None
+    return "unserved", (
+        f"Revision {seen.route.revision} is not served by every gateway that lives: segue route show says which.",
+    )
 
 
 def _of_time(state: UpgradeState, seen: Seen, plan: Plan) -> Found | None:

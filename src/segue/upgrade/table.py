@@ -21,6 +21,7 @@ Observed = Literal[
     "invalid",
     "harm_hold",
     "over_budget",
+    "unserved",
     "quiet",
     "overdue",
     "confirmed",
@@ -71,8 +72,8 @@ def _on(*stages: Stage) -> frozenset[Stage]:
     return frozenset(stages)
 
 
-def _holds(events: Iterable[Event], stages: frozenset[Stage]) -> tuple[Row, ...]:
-    return tuple(Row(event, stages, GOING, "same", "holding", ("notify",)) for event in events)
+def _holds(events: Iterable[Event], stages: frozenset[Stage], standings: frozenset[Standing] = GOING) -> tuple[Row, ...]:
+    return tuple(Row(event, stages, standings, "same", "holding", ("notify",)) for event in events)
 
 
 _BACK: tuple[Effect, ...] = ("flip", "incident", "notify")
@@ -87,7 +88,9 @@ ROWS: tuple[Row, ...] = (
     Row("harm", EXPOSED, ANY, "rolled_back", effects=_BACK),
     # What makes people look. Share and stage stay as they are.
     *_holds(("harm",), _on("shadow")),
-    *_holds(("route_changed", "incumbent_silent", "invalid", "harm_hold", "over_budget", "quiet", "overdue"), LIVE),
+    *_holds(("route_changed", "incumbent_silent", "invalid", "harm_hold", "over_budget", "unserved", "quiet", "overdue"), LIVE),
+    # Held for less, it is held for this: nobody may advance past it.
+    *_holds(("incumbent_silent", "invalid"), LIVE, HELD),
     *_holds(("unsound",), _on("decide")),
     *_holds(("suite_open",), _on("eval")),
     *_holds(("staging_failed",), _on("staging")),
@@ -112,7 +115,8 @@ ROWS: tuple[Row, ...] = (
     Row("approve", LIVE | {"staging"}, ANY, "same", "keep", ("notify",), "approver"),
     Row("advance", _on("decide"), ANY, "next", effects=("run_suite", "notify"), who="operator"),
     Row("advance", _on("eval", "retune"), ANY, "next", effects=("run_staging", "notify"), who="operator"),
-    Row("advance", LIVE | {"staging"}, ANY, "next", effects=("flip", "notify"), who="operator"),
+    # Not while it is paused: what was seen meanwhile would be passed over.
+    Row("advance", LIVE | {"staging"}, GOING | HELD, "next", effects=("flip", "notify"), who="operator"),
     Row("replace", _on("decide"), ANY, "decide", effects=("fresh_evidence", "notify"), who="operator"),
     Row("replace", UNDECIDED - {"decide"}, ANY, "eval", effects=_AGAIN, who="operator"),
     Row("abort", UNDECIDED, ANY, "stopped", effects=("flip", "notify"), who="operator"),
