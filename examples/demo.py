@@ -178,7 +178,7 @@ class Story:
     # what goes on beside the commands
 
     def _to_shadow(self) -> None:
-        """Through the suite and staging, where what a new prompt changed has to be accepted by name. Then mails come in numbers."""
+        """Through suite and staging, where what a new prompt changed has to be accepted by name. Then more mails come."""
         demo = self._demo
         self._busy.unlink(missing_ok=True)
         self._follow(lambda state: state["stage"] == "shadow" or self._held(state, "staging"), "staging")

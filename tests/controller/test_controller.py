@@ -197,3 +197,20 @@ def test_one_upgrade_that_goes_wrong_inside_stops_no_other() -> None:
     broken[0] = False
     stage.days(controller, 1)
     assert stage.upgrade().state.stage == "shadow"
+
+
+def test_a_share_holds_from_the_moment_after_it_was_seen_to() -> None:
+    """A tick takes time: what a gateway confirms in the middle of it did not hold when the tick began."""
+    stage = Stage()
+    stage.open()
+    waited = []
+
+    def trouble(when: str, name: str) -> None:
+        if (when, name) == ("before", "serve"):
+            waited.append(stage.pretend.now)
+            stage.pretend.now += 2.0
+
+    controller = stage.controller(trouble=trouble)
+    controller.tick()
+    entry = next(one for one in stage.upgrade().entries if one.event == "confirmed")
+    assert entry.at >= waited[0] + 2.0

@@ -8,7 +8,7 @@ nothing. What an entry asked for and no fact says was done is carried out first,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ParamSpec
 
 from segue.controller.effects import AUTHOR, DONE, Effects, iso
@@ -134,7 +134,7 @@ class Controller:
             return Took(upgrade, fault=fault)
         is_live = upgrade.state.stage in LIVE
         written: list[UpgradeEntry] = []
-        found = observe(self.world, upgrade, now)
+        found, now = self._timed(observe(self.world, upgrade, now), now)
         while len(written) < MOST:
             decision = decide(upgrade.state, found.seen, upgrade.plan)
             if decision is None or (fault is not None and decision.event not in TAKES_BACK):
@@ -153,12 +153,18 @@ class Controller:
                 self._pending.discard(upgrade.opening.upgrade)
                 break
             is_elsewhere = (upgrade.state.stage, upgrade.state.step) != place
-            found = observe(self.world, upgrade, now) if is_elsewhere else again(self.world, upgrade, found)
+            seen = observe(self.world, upgrade, now) if is_elsewhere else again(self.world, upgrade, found)
+            found, now = self._timed(seen, now)
         self._note_look(effects.fence, upgrade, found, now)
         if is_live and not upgrade.state.is_ended:
             # After the look: a daily eval that cannot begin must not keep anybody from seeing harm.
             fault = _attempt(self.world.suites.keep_up, upgrade, now) or fault
         return Took(upgrade, tuple(written), found, fault)
+
+    def _timed(self, found: Observed, before: float) -> tuple[Observed, float]:
+        """What was seen, with the moment after it was: a share that was confirmed meanwhile did not hold before."""
+        now = max(before, self.world.clock())
+        return replace(found, seen=replace(found.seen, at=now)), now
 
     def _catch_up(self, effects: Effects, upgrade: Upgrade, now: float) -> SegueError | None:
         """Carry out what entries asked for and no fact says was done; the first that could not be keeps back none after it."""
