@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -185,6 +186,8 @@ def main(perform: Callable[[Path], None], about: str) -> int:
         "--out", type=Path, default=EXAMPLES.parent / "demo-out", help="where workspaces are put (default: demo-out)"
     )
     folder: Path = parser.parse_args().out
+    # Told to end, a demo ends what it started, as on Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         perform(folder)
     except DemoError as error:

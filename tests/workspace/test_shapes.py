@@ -21,7 +21,8 @@ def test_all_faults_of_all_files_come_at_once(team: Team) -> None:
     team.write("workflow.yaml", WORKFLOW + "kind: genration\nbudgets: {latency_p95_ms: 0}\n")
     team.write("bundles/now.yaml", BUNDLE + "parameters: {temperature: hot, stop: END, reasoning_effort: hgih}\n")
     assert team.said() == [
-        "segue.yaml:4 sate: 'sate' is not a key. Did you mean 'state'? Keys here: version, state, providers, prices, gateway.",
+        "segue.yaml:4 sate: 'sate' is not a key. Did you mean 'state'? Keys here: version, state, providers, prices, gateway, "
+        "controller.",
         "bundles/now.yaml:2 parameters.reasoning_effort: 'reasoning_effort' is 'hgih', which is not one of its values. "
         "Did you mean 'high'? Write one of none, minimal, low, medium, high, xhigh, max.",
         "bundles/now.yaml:2 parameters.stop: 'stop' is text; it has to be a list. Put it in brackets: [ … ].",
