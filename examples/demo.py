@@ -116,9 +116,8 @@ class Story:
             "upgrade", "replace", WORKFLOW, "--candidate", "candidate-retuned", "--reason", "a prompt of its own", tight=True
         )
         self._to_shadow()
-        demo.step("In shadow every mail goes to both models, and customers see the old one's answer. What changes for them?")
+        demo.step("In shadow every mail goes to both models, and customers see the old one's answer.")
         self._follow(lambda state: state["stage"] == "canary", "the end of the shadow")
-        demo.run("drift", WORKFLOW, "--examples", "1", pipe=("head", "-n", "28"))
 
     def _trouble(self) -> None:
         demo = self._demo
@@ -127,6 +126,8 @@ class Story:
         (self._workspace / "provider-changed").touch()
         demo.say("(The provider has just changed the model. Nobody told us.)", style="yellow")
         self._follow(lambda state: state["stage"] == "rolled_back", "the rollback")
+        demo.say("Nobody had to look. And this is what the shadow had said that would change for customers:")
+        demo.run("drift", WORKFLOW, "--examples", "1", pipe=("head", "-n", "28"))
 
     def _way_back(self) -> None:
         demo = self._demo
@@ -185,7 +186,7 @@ class Story:
         self._busy.unlink(missing_ok=True)
         self._follow(lambda state: state["stage"] == "shadow" or self._held(state, "staging"), "staging")
         last = self._read()[-1]
-        if last["stage"] == "staging":
+        if self._held(last, "staging"):
             faults = last["because"]
             demo.say("Staging has replayed what was recorded. It asks a person about everything that answers changed in:")
             for dimension in dict.fromkeys(self._unexplained(faults)):
@@ -226,7 +227,8 @@ class Story:
             for state in states[self._told :]:
                 self._tell_entry(state)
             self._told = len(states)
-            if states and there(states[-1]):
+            # The upgrade may be further by now than what is waited for.
+            if any(there(state) for state in states):
                 self._demo.say("")
                 return
             if states and states[-1]["standing"] == "holding" and states[-1]["event"] in SLOW:
