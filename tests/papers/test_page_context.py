@@ -18,9 +18,9 @@ OF_JINJA = {"loop", "first", "last", "index0", "index", "verdict", "critical", "
 TEMPLATES = {
     one.name: one.read_text(encoding="utf-8")
     for one in files("segue.papers").joinpath("templates").iterdir()
-    if one.name.endswith(".j2") and not one.name.startswith("plan.")
+    if one.name.endswith(".j2") and not one.name.startswith(("plan.", "drift."))
 }
-"""The report's templates; the plan's page has a context of its own."""
+"""The report's templates; the plan's page and the drift report have contexts of their own."""
 
 
 def _trees() -> list[nodes.Template]:

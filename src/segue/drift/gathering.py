@@ -150,7 +150,7 @@ def log_ratio(old: float, new: float) -> float:
         return 0.0
     if old <= 0 or new <= 0:
         return math.copysign(MOST_RATIO, new - old)
-    return max(-MOST_RATIO, min(MOST_RATIO, math.log(new / old)))
+    return max(-MOST_RATIO, min(MOST_RATIO, math.log(new) - math.log(old)))
 
 
 def _row(pair: LivePair, old: Values, new: Values) -> Row:

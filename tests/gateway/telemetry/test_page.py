@@ -50,7 +50,7 @@ def test_every_event_that_the_code_knows_is_told_and_no_other() -> None:
     folder = Path(str(segue.gateway.__file__)).parent
     files = [*folder.glob("*.py"), *(folder / "telemetry").glob("*.py"), Path(str(segue.cli.gateway_screen.__file__))]
     code = "\n".join(path.read_text(encoding="utf-8") for path in files)
-    known = set(re.findall(r'(?:Happened|_say)\(\s*"(\w+)"', code))
+    known = set(re.findall(r'(?:Happened|_say|_tell)\(\s*"(\w+)"', code))
     known |= {breaker_moved(0, "b", state).event for state in ("open", "half open", "closed")} | {"spans_on"}
     table = TEXT.split("| event | when |")[1].split("\n\n")[0]
     assert set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE)))) == known
