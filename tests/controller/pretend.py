@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from segue.controller.controller import Controller, Took
-from segue.controller.effects import iso
-from segue.controller.observing import counted_s
+from segue.controller.moments import iso
 from segue.controller.ports import LiveSeen
 from segue.controller.reading import read_record
 from segue.controller.world import World
@@ -68,7 +67,7 @@ class Pretend:
             judgement=judged(self.verdict, self.limit),
             missing=self.missing,
             quiet_s=10 * DAY if self.is_quiet else 1.0,
-            covered_s=counted_s(upgrade, now),
+            covered_s=upgrade.state.counted_s(now),
         )
 
 

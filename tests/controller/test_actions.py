@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from segue.controller.actions import Request, act_on
-from segue.controller.effects import iso
+from segue.controller.moments import iso
 from segue.controller.reading import read_record
 from segue.errors import ConflictError, InputError, NotFoundError, TamperError
 from segue.store.base import Store

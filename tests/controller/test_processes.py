@@ -21,7 +21,7 @@ import pytest
 
 from segue.cli.upgrade_opening import wall_clock
 from segue.controller.actions import act_on
-from segue.controller.effects import iso
+from segue.controller.moments import iso
 from segue.controller.opening import Proposal, open_upgrade
 from segue.controller.reading import read_upgrade
 from segue.errors import ConflictError, StoreError

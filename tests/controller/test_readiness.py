@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from segue.controller.drilling import DRILL
-from segue.controller.effects import iso
+from segue.controller.moments import iso
 from segue.controller.readiness import (
     Burst,
     LastServed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from segue.controller.actions import act_on
-from segue.controller.effects import iso
+from segue.controller.moments import iso
 from segue.controller.reading import read_named
 from segue.model import Bundle
 from segue.model.plan import Plan, PlanStep

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from segue.cli.gateway_commands import LOOPBACK, _need_extra, _url
+from segue.cli.gateway_commands import LOOPBACK, need_extra, url_of
 from segue.cli.groups import CommandGroup
 from segue.cli.options import NEW, json_option
 from segue.cli.route_commands import environment_option
@@ -65,7 +65,7 @@ def controller_command(
     Any number may run: one acts, the others stand by. With --json, a line on standard output for each decision.
     """
     if context.invoked_subcommand is None:
-        _need_extra()
+        need_extra()
         _run(environment, every, None if no_api else (host, port), endpoint, as_json=as_json)
 
 
@@ -164,7 +164,7 @@ async def _until_told(
         from segue.cli.controller_api import serve_api
 
         listener, port = await serve_api(workspace, stores.get, environment, where, [one for _, one in keys], ring)
-        url = _url(where[0], port)
+        url = url_of(where[0], port)
     try:
         _say_started(environment, holder, url, [key for key, _ in keys], as_json=as_json)
         with FlipBell(workspace.state, ring):
@@ -275,7 +275,7 @@ def serve_command(
     Ctrl-C ends both, requests under way finished first; one that dies is started again. With --json, what each says is a line
     on standard output, under its name.
     """
-    _need_extra()
+    need_extra()
     from segue.cli.serve_command import Serving, run_both
     from segue.gateway.keys import make_key
     from segue.workspace import find_workspace, load_workspace

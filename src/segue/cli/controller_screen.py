@@ -8,7 +8,7 @@ from typing import Any
 
 from segue.cli.screen import error_console
 from segue.cli.streams import write_out
-from segue.controller.effects import iso
+from segue.controller.moments import iso
 from segue.errors import SegueError
 from segue.papers.printable import printable_line
 from segue.papers.upgrade_words import event_words, moment

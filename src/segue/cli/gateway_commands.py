@@ -67,7 +67,7 @@ def gateway_command(
     With --json, one line on standard output says where it serves, once it does.
     """
     if context.invoked_subcommand is None:
-        _need_extra()
+        need_extra()
         _serve(host, port, workers, environment, metrics=metrics, log=log, own_key=own_key, as_json=as_json)
 
 
@@ -78,7 +78,7 @@ def gateway_command(
 @json_option
 def make(name: str, workflows: tuple[str, ...], may_pin: bool, as_json: bool) -> None:
     """Make a key for the application NAME: shown once, and kept nowhere."""
-    _need_extra()
+    need_extra()
     from segue.gateway.keys import hash_key, make_key
 
     key = make_key(secrets.token_bytes(32))
@@ -150,9 +150,9 @@ def _serve(
         settings = KeeperSettings(name, workers, worker, own, state / "exchanges", telemetry=telemetry)
 
         def started(found: Started) -> None:
-            url, metrics = _url(host, found.port), None
+            url, metrics = url_of(host, found.port), None
             if telemetry.metrics is not None and found.metrics_port is not None:
-                metrics = f"{_url(telemetry.metrics[0], found.metrics_port)}/metrics"
+                metrics = f"{url_of(telemetry.metrics[0], found.metrics_port)}/metrics"
             if as_json:
                 key = keys[0][0] if keys else None
                 given = {"url": url, "revisions": found.revisions, "refused": found.refused, "key": key, "metrics": metrics}
@@ -194,7 +194,7 @@ async def _until_told(keeper: Keeper, store: str) -> None:
         await keeper.run()
 
 
-def _url(host: str, port: int) -> str:
+def url_of(host: str, port: int) -> str:
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{port}"
 
@@ -283,7 +283,7 @@ def _is_installed(name: str) -> bool:
         return False
 
 
-def _need_extra() -> None:
+def need_extra() -> None:
     try:
         import httptools  # noqa: F401
         import msgspec  # noqa: F401

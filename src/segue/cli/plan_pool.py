@@ -5,16 +5,12 @@ Results are kept by the place of their chunk, so that neither the number of proc
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from segue.errors import InputError
+from segue.rehearsal.side_by_side import Hall, work_side_by_side
 from segue.simulation import Runs, Simulator, Work
 
 _FEW = 2
@@ -38,48 +34,28 @@ def work_through(
     done: dict[int, Runs] = {}
     with bar:
         task = bar.add_task("simulating", total=total)
+
+        def took(index: int, runs: Runs) -> None:
+            done[index] = runs
+            bar.advance(task, work[index].runs)
+
         try:
             if processes == 1 or len(work) <= _FEW:
                 for index, one in enumerate(work):
-                    done[index] = simulator.run(one)
-                    bar.advance(task, one.runs)
+                    took(index, simulator.run(one))
             else:
-                _work_together(simulator, work, min(processes, len(work)), done, lambda runs: bar.advance(task, runs))
+                fix = "Run it again with --processes 1, or with fewer --runs."
+                work_side_by_side(Hall(processes, _prepare, (simulator,), "simulation", fix), _work, work, took)
         except KeyboardInterrupt:
             return done, True
     return done, False
-
-
-def _work_together(simulator: Simulator, work: Sequence[Work], processes: int, done: dict[int, Runs], advance: object) -> None:
-    assert callable(advance)
-    # Spawned, not forked: the bar has a thread, and a fork among threads may hang.
-    context = multiprocessing.get_context("spawn")
-    before = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_prepare, initargs=(simulator,))
-    try:
-        places = {pool.submit(_work, one): index for index, one in enumerate(work)}
-        for future in as_completed(places):
-            done[places[future]] = future.result()
-            advance(work[places[future]].runs)
-        pool.shutdown()
-    except BrokenProcessPool:
-        raise InputError(
-            "A process of the simulation ended by itself: there may be too little memory.",
-            fix="Run it again with --processes 1, or with fewer --runs.",
-        ) from None
-    except KeyboardInterrupt:
-        for child in set(multiprocessing.active_children()) - before:
-            child.terminate()
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
 
 
 _simulators: list[Simulator] = []
 
 
 def _prepare(simulator: Simulator) -> None:
-    """In a new process: what to work with. Ctrl-C is the parent's to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In a new process: what to work with."""
     _simulators.append(simulator)
 
 

@@ -128,7 +128,7 @@ def _follow(desk: Desk, workflow: str, environment: str, *, as_json: bool) -> No
 def list_all(environment: str | None, as_json: bool) -> None:
     """List all upgrades there have been, newest first."""
     from segue.cli.screen import print_table
-    from segue.controller.effects import iso
+    from segue.controller.moments import iso
     from segue.controller.reading import read_record
     from segue.papers.upgrade_words import moment
     from segue.upgrade.decide import where

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import get_args
 
-from segue.controller.effects import iso
+from segue.controller.moments import iso
 from segue.controller.reading import PRODUCTION, read_upgrade
 from segue.errors import ConflictError, NotFoundError
 from segue.model import Json

@@ -15,7 +15,7 @@ from typing import Protocol
 from segue.controller.actions import Request, act_on
 from segue.controller.api_answers import Answer
 from segue.controller.api_bodies import ActBody, OpenBody, TicketBody
-from segue.controller.effects import iso
+from segue.controller.moments import iso
 from segue.controller.ports import Clock
 from segue.controller.reading import read_named, read_record, read_upgrade
 from segue.controller.rolling_back import roll_back

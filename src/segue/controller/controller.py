@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import ParamSpec
 
-from segue.controller.effects import AUTHOR, DONE, Effects, iso
+from segue.controller.effects import AUTHOR, DONE, Effects
+from segue.controller.moments import iso
 from segue.controller.observing import Observed, again, observe
 from segue.controller.reading import read_record
 from segue.controller.world import World

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from segue.controller.moments import iso as iso
+from segue.controller.moments import iso
 from segue.controller.observing import route_in_force
 from segue.controller.world import World
 from segue.errors import ConflictError, FencedError

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from segue.controller.effects import iso
+from segue.controller.moments import iso
 from segue.errors import InputError, NotFoundError, SegueError
 from segue.model import Case, Json
 from segue.store.base import Store

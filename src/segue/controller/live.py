@@ -142,7 +142,7 @@ class LogEvidence:
             "levels": dict(levels),
             **_common(read.feed, canary.blocks, canary.alpha, state.restarts, canary.operations),
         }
-        covered = _counted_s(state, now)
+        covered = state.counted_s(now)
         return self._seen(upgrade, read, canary.setting, judgement, missing, covered, figures, canary.operations, now)
 
     def _look_at_soak(self, upgrade: Upgrade, now: float) -> LiveSeen:
@@ -176,7 +176,7 @@ class LogEvidence:
             "levels": dict(levels),
             **_common(read.feed, soak.blocks, alpha, state.restarts, soak.operations),
         }
-        covered = _counted_s(state, now)
+        covered = state.counted_s(now)
         return self._seen(upgrade, read, setting, judgement, missing, covered, figures, soak.operations, now)
 
     def _canary(self, upgrade: Upgrade, now: float) -> tuple[_Read[Canary], Setting, Mapping[str, float], bool]:
@@ -319,11 +319,6 @@ def _unknown_levels(upgrade: Upgrade, levels: Mapping[str, float]) -> tuple[str,
 
 def _ages(setting: Setting) -> tuple[float, ...]:
     return tuple(stream.age * DAY_S for stream in setting.streams)
-
-
-def _counted_s(state: UpgradeState, now: float) -> float:
-    """How long the stage's or step's clock has run."""
-    return sum(max(0.0, (now if one.end is None else one.end) - one.begin) for one in state.periods)
 
 
 __all__ = ["LogEvidence", "Timing"]

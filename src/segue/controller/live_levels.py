@@ -55,7 +55,7 @@ class FactLevels:
         return {name: float(value) for name, value in body.items() if isinstance(value, int | float)}
 
     def keep(self, upgrade: Upgrade, levels: Mapping[str, float], now: float) -> None:
-        from segue.controller.effects import iso
+        from segue.controller.moments import iso
 
         opening = upgrade.opening
         self.store.add_fact(KIND, opening.workflow, opening.upgrade, dict(levels), author=self.author, at=iso(now))

@@ -20,7 +20,8 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from queue import Queue
 from urllib.parse import urlsplit
 
-from segue.controller.effects import AUTHOR, iso
+from segue.controller.effects import AUTHOR
+from segue.controller.moments import iso
 from segue.controller.ports import Clock
 from segue.controller.reading import read_record
 from segue.errors import SegueError

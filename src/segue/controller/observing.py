@@ -72,7 +72,7 @@ def observe(world: World, upgrade: Upgrade, now: float) -> Observed:
         route=_route_seen(world, upgrade, revision),
         judgement=live.judgement,
         missing=live.missing,
-        served_s=live.covered_s if state.stage == "shadow" else counted_s(upgrade, now),
+        served_s=live.covered_s if state.stage == "shadow" else state.counted_s(now),
         quiet_s=live.quiet_s,
         incidents=live.incidents,
         over_budget=live.over_budget,
@@ -86,11 +86,6 @@ def again(world: World, upgrade: Upgrade, found: Observed) -> Observed:
     """The same look with the route as it is by now: gateways confirm within moments, evidence does not grow in them."""
     revision = route_in_force(world, upgrade)
     return Observed(replace(found.seen, route=_route_seen(world, upgrade, revision)), revision, found.live)
-
-
-def counted_s(upgrade: Upgrade, now: float) -> float:
-    """How long the stage's or step's clock has run: its periods, whose end may be now."""
-    return sum(max(0.0, (now if one.end is None else one.end) - one.begin) for one in upgrade.state.periods)
 
 
 def route_in_force(world: World, upgrade: Upgrade) -> RouteRevision | None:

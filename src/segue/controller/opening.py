@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from segue.controller.actions import signed
-from segue.controller.effects import iso
+from segue.controller.moments import iso
 from segue.controller.reading import PRODUCTION, find_upgrade
 from segue.errors import ConflictError, Fault, InputError, NotFoundError
 from segue.model.plan import Plan

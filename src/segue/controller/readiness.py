@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from segue.controller.drilling import last_good_drill
-from segue.controller.effects import iso
+from segue.controller.moments import iso
 from segue.errors import NotFoundError, SegueError
 from segue.model import Json
 from segue.model.route import Route, RouteRevision

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pydantic import ValidationError
 
 from segue.controller.actions import act_on
-from segue.controller.effects import iso
 from segue.controller.incidents import incident_of, open_incident
+from segue.controller.moments import iso
 from segue.controller.reading import PRODUCTION, read_record
 from segue.errors import ConflictError, InputError, NotFoundError, SegueError, StoreError, TamperError
 from segue.gateway.orders import is_back

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from segue.controller.drift_report import DriftReader, DriftScope
-from segue.controller.effects import iso
+from segue.controller.moments import iso
 from segue.controller.reading import PRODUCTION
 from segue.controller.replaying_folder import Head, ReplayFolder
 from segue.controller.replaying_run import Replayed, ReplayWork, Source, Watch, log_source, run_replay, suite_source

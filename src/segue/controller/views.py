@@ -11,8 +11,8 @@ from typing import Any
 from segue.controller.actions import LOOK
 from segue.controller.beside import beside_view
 from segue.controller.controller import LOOKS_A_CYCLE
-from segue.controller.effects import DONE, iso
-from segue.controller.observing import counted_s
+from segue.controller.effects import DONE
+from segue.controller.moments import iso
 from segue.controller.views_next import next_steps
 from segue.errors import NotFoundError
 from segue.evidence.sequential.cells import POOLED
@@ -239,7 +239,7 @@ def _clock(upgrade: Upgrade, look_served_s: float | None, now: float) -> ClockVi
     if state.stage not in LIVE:
         return None
     least, longest = lengths(state, upgrade.plan)
-    served_s = (look_served_s or 0.0) if state.stage == "shadow" else counted_s(upgrade, now)
+    served_s = (look_served_s or 0.0) if state.stage == "shadow" else state.counted_s(now)
     return ClockView(served_s, least, longest, state.is_counting)
 
 

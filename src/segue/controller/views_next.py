@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 
-from segue.controller.effects import iso
+from segue.controller.moments import iso
 from segue.controller.reading import PRODUCTION
 from segue.errors import InputError
 from segue.papers.upgrade_view import ANYBODY, NextView

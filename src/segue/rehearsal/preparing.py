@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from segue.controller.effects import iso
+from segue.controller.moments import iso
 from segue.errors import InputError
 from segue.evals.catalogue import Catalogue, NamedBundle
 from segue.evals.connections import Connections

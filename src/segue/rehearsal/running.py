@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from segue.errors import InputError
 from segue.model import Json
 from segue.rehearsal.course import Course
 from segue.rehearsal.preparing import Pair, Prepared, prepare
 from segue.rehearsal.result import Rehearsed
+from segue.rehearsal.side_by_side import Hall, work_side_by_side
 from segue.rehearsal.world import Listener, Rehearsal
 from segue.store import open_store
 from segue.workspace import load_workspace
@@ -62,39 +58,19 @@ def rehearse_seeds(
             for seed in seeds:
                 took(rehearse(prepared, replace(order.course, seed=seed)))
         else:
-            _side_by_side(order, seeds, min(processes, len(seeds)), took)
+            fix = "Run it again with --processes 1."
+            hall = Hall(processes, _prepare, (order, dict(os.environ)), "rehearsal", fix)
+            work_side_by_side(hall, _work, seeds, lambda _, one: took(one))
     except KeyboardInterrupt:
         return found, True
     return found, False
-
-
-def _side_by_side(order: Order, seeds: Sequence[int], processes: int, took: Callable[[Rehearsed], None]) -> None:
-    # Spawned, not forked: the screen has threads, and a fork among threads may hang.
-    context = multiprocessing.get_context("spawn")
-    before = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_prepare, initargs=(order, dict(os.environ)))
-    try:
-        for future in as_completed([pool.submit(_work, seed) for seed in seeds]):
-            took(future.result())
-        pool.shutdown()
-    except BrokenProcessPool:
-        raise InputError(
-            "A process of the rehearsal ended by itself: there may be too little memory.",
-            fix="Run it again with --processes 1.",
-        ) from None
-    except KeyboardInterrupt:
-        for child in set(multiprocessing.active_children()) - before:
-            child.terminate()
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
 
 
 _orders: list[tuple[Order, Prepared]] = []
 
 
 def _prepare(order: Order, environ: Mapping[str, str]) -> None:
-    """In a new process: what to rehearse. Ctrl-C is the parent's to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In a new process: what to rehearse."""
     workspace = load_workspace(order.root, environ)
     # Left open as long as the process lasts: labels of outputs are looked up in it.
     prepared = prepare(workspace, open_store(order.state), open_store("memory:"), order.pair, verdict=order.verdict)

@@ -12,9 +12,9 @@ from datetime import date
 from pathlib import Path
 
 from segue.controller.controller import Controller
-from segue.controller.effects import iso
 from segue.controller.live import LogEvidence
 from segue.controller.live_levels import FactLevels
+from segue.controller.moments import iso
 from segue.controller.opening import Proposal, open_upgrade
 from segue.controller.ports import LiveEvidence
 from segue.controller.reading import read_named

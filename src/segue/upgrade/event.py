@@ -85,14 +85,9 @@ def _of_time(state: UpgradeState, seen: Seen, plan: Plan) -> Found | None:
     if seen.missing is not None and not seen.missing and seen.served_s >= need:
         return _of_approvals(state, plan)
     # Shadow time counts at full coverage only: one that is never covered is overdue by its clock.
-    if max(seen.served_s, _clock_s(state, seen.at)) >= longest and "overdue" not in state.accepted:
+    if max(seen.served_s, state.counted_s(seen.at)) >= longest and "overdue" not in state.accepted:
         return "overdue", seen.missing or ("What this step asks for was not seen at all.",)
     return None
-
-
-def _clock_s(state: UpgradeState, now: float) -> float:
-    """How long the stage's or step's clock has run."""
-    return sum(max(0.0, (now if one.end is None else one.end) - one.begin) for one in state.periods)
 
 
 def _of_approvals(state: UpgradeState, plan: Plan) -> Found | None:

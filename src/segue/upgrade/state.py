@@ -82,6 +82,10 @@ class UpgradeState(Frozen):
         """Users meet the candidate."""
         return self.stage in EXPOSED
 
+    def counted_s(self, now: float) -> float:
+        """How long the clock of this stage or step has run: its periods, the last of which may run still. Seconds."""
+        return sum(max(0.0, (now if one.end is None else one.end) - one.begin) for one in self.periods)
+
     @property
     def is_counting(self) -> bool:
         """Its time runs."""
