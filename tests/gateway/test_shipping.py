@@ -10,7 +10,7 @@ import pytest
 from segue.exchanges.record import BodyNote, Logged, ServedExchange
 from segue.exchanges.shipper import Shipped, Shipper, ShipSettings
 from segue.gateway.last_known import KnownRevision, LastKnown, save_last_known
-from segue.gateway.shipping import LONGEST_S, WORTH_BYTES, Known, Pace
+from segue.gateway.shipping import WORTH_BYTES, Known, Pace
 from segue.model import Bundle, ModelRef
 from segue.model.route import Route
 from segue.model.serving import Serving
@@ -84,12 +84,20 @@ def test_what_another_environment_serves_is_known_to_whoever_ships_for_both(tmp_
 
 @pytest.mark.parametrize(
     ("n_bytes", "seconds"),
-    [(0, LONGEST_S), (1, LONGEST_S), (WORTH_BYTES // 2, 2.0), (WORTH_BYTES, 1.0), (WORTH_BYTES * 100, 1.0)],
+    [(0, 4.0), (1, 4.0), (WORTH_BYTES // 2, 2.0), (WORTH_BYTES, 1.0), (WORTH_BYTES * 100, 1.0)],
 )
 def test_the_less_there_is_the_longer_it_waits(n_bytes: int, seconds: float) -> None:
     """A round writes files and commits: it should find something to do."""
-    pace = Pace()
+    pace = Pace(4.0)
     pace.told(Shipped(n_bytes=n_bytes))
     assert pace.next_s() == pytest.approx(seconds)
     pace.told(OSError("no space"))
-    assert pace.next_s() == LONGEST_S, "a failure carried nothing"
+    assert pace.next_s() == 4.0, "a failure carried nothing"
+
+
+@pytest.mark.parametrize("n_bytes", [0, 1, WORTH_BYTES * 100])
+def test_no_round_waits_longer_than_asked(n_bytes: int) -> None:
+    """`gateway.ship_within_s` holds whatever comes, also where it is less than a round would usually wait."""
+    pace = Pace(0.5)
+    pace.told(Shipped(n_bytes=n_bytes))
+    assert pace.next_s() == 0.5

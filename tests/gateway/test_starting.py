@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import multiprocessing
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,6 +100,26 @@ async def test_a_worker_that_cannot_begin_ends_the_start_with_its_reason(tmp_pat
         with pytest.raises(InputError, match=f"Port {taken} on 127.0.0.1 is taken"):
             await crew.start(pattern)
     await crew.stop()
+
+
+async def test_a_worker_that_died_unheard_holds_nobody_up(tmp_path: Path) -> None:
+    """Asked to load before the loop has heard of its end, the crew waits for the one that takes its place."""
+    crew = Crew(1, tmp_path / "exchanges", {}, lambda _: None)
+    path = tmp_path / "known.json"
+    save_last_known(path, LastKnown(environment="production"))
+    await crew.start(WorkerSettings(0, "r", "127.0.0.1", 0, path, tmp_path / "spool", grace_s=1.0))
+    try:
+        (process,) = (child for child in multiprocessing.active_children() if child.name == "segue-gateway-0")
+        loading = asyncio.create_task(crew.load())
+        await asyncio.sleep(0)
+        # The worker is asked in the loop's next round, in which its end is heard of, too: afterwards.
+        process.kill()
+        process.join()
+        await asyncio.wait_for(loading, 60)
+        (again,) = (child for child in multiprocessing.active_children() if child.name == "segue-gateway-0")
+        assert again.pid != process.pid
+    finally:
+        await crew.stop()
 
 
 def test_a_held_port_is_refused_to_others() -> None:

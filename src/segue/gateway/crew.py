@@ -24,6 +24,7 @@ from segue.gateway.telemetry.settings import TelemetrySettings
 from segue.gateway.telemetry.sums import Sums
 from segue.gateway.worker import WorkerSettings, run_worker
 from segue.model.digest import short_id
+from segue.model.serving import SHIP_WITHIN_S
 
 RESTART_S = 0.5
 BEGIN_S = 60.0
@@ -57,6 +58,7 @@ class Crew:
         report: Report,
         telemetry: TelemetrySettings | None = None,
         board: Board | None = None,
+        ship_within_s: float = SHIP_WITHIN_S,
     ) -> None:
         self._telemetry, self._board = telemetry or TelemetrySettings(), board or Board("")
         self._count, self._archive, self._environ, self._report = workers, archive, dict(environ), report
@@ -67,6 +69,7 @@ class Crew:
         self._asked = 0
         self._is_begun = False
         self._is_stopping = False
+        self._ship_within_s = ship_within_s
 
     async def start(self, pattern: WorkerSettings) -> None:
         """All workers at once, then shipping. `SegueError` with the reason as soon as one of the first ends."""
@@ -205,7 +208,8 @@ class Crew:
         with suppress(TimeoutError):
             async with asyncio.timeout(CONFIRM_S):
                 while not await self._asked_to_load(self._workers[number], orders) and not self._is_stopping:
-                    # It is gone; the one that takes its place reads the file by itself.
+                    # It is gone, and the loop has yet to hear of it; the one that takes its place reads the file by itself.
+                    await asyncio.sleep(RESTART_S / 10)
                     while self._workers[number].is_gone and not self._is_stopping:
                         await asyncio.sleep(RESTART_S / 10)
 
@@ -226,7 +230,10 @@ class Crew:
     def _start_shipping(self) -> None:
         assert self._pattern is not None, "started before"
         ours, theirs = self._context.Pipe()
-        shipping = ShippingSettings(self._pattern.last_known, self._pattern.spool, self._archive, self._telemetry)
+        pattern = self._pattern
+        shipping = ShippingSettings(
+            pattern.last_known, pattern.spool, self._archive, self._telemetry, within_s=self._ship_within_s
+        )
         process = self._context.Process(target=run_shipping, args=(shipping, theirs), name="segue-shipping")
         process.start()
         theirs.close()

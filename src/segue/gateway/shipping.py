@@ -29,7 +29,7 @@ from segue.gateway.telemetry.observer import Observer
 from segue.gateway.telemetry.settings import TelemetrySettings
 from segue.gateway.telemetry.sums import Sums
 from segue.model import Bundle, Json, ScorerSpec, SliceSpec
-from segue.model.serving import Serving
+from segue.model.serving import SHIP_WITHIN_S, Serving
 from segue.providers.config import parse_provider, vendor_of_provider
 from segue.providers.pricing import ModelPrice, PriceBook
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from segue.exchanges.shipper import Shipper
 
 EVERY_S = 1.0
-LONGEST_S = 4.0
 WORTH_BYTES = 4 << 20
 """What a step should find to do: each writes a file and commits, which costs as much as to carry a few hundred records."""
 PATIENCE_S = 5.0
@@ -50,12 +49,13 @@ Learn = Callable[[Mapping[str, Bundle], Mapping[str, Mapping[str, Json]]], None]
 
 @dataclass(frozen=True)
 class ShippingSettings:
-    """Where exchanges come from and go to."""
+    """Where exchanges come from and go to; `within_s` is the longest that a round waits for more to come."""
 
     last_known: Path
     spool: Path
     archive: Path
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    within_s: float = SHIP_WITHIN_S
 
 
 QUIET_STEPS = 2
@@ -98,7 +98,7 @@ def _ship(
 ) -> None:
     from segue.exchanges.shipper import Shipper, ShipSettings, ship_forever
 
-    known, pace = Known(settings.last_known, time.time_ns, observer.learn), Pace()
+    known, pace = Known(settings.last_known, time.time_ns, observer.learn), Pace(settings.within_s)
     enrich = observer.noting(known.enrich)
 
     is_ending = False
@@ -146,8 +146,9 @@ def _tell_rebuilt(shipper: Shipper, say: Callable[[Happened], None]) -> None:
 class Pace:
     """How long to wait before the next round: the less there is, the longer."""
 
-    def __init__(self) -> None:
-        self._waited_s = EVERY_S
+    def __init__(self, within_s: float) -> None:
+        self._shortest_s, self._longest_s = min(EVERY_S, within_s), within_s
+        self._waited_s = self._shortest_s
         self._n_bytes = 0
 
     def told(self, what: object) -> None:
@@ -157,7 +158,8 @@ class Pace:
     def next_s(self) -> float:
         """So long that as much would come as a step is worth, if it goes on as in the last round."""
         per_second = self._n_bytes / self._waited_s
-        self._waited_s = min(LONGEST_S, max(EVERY_S, WORTH_BYTES / per_second)) if per_second else LONGEST_S
+        worth_s = WORTH_BYTES / per_second if per_second else self._longest_s
+        self._waited_s = min(self._longest_s, max(self._shortest_s, worth_s))
         self._n_bytes = 0
         return self._waited_s
 

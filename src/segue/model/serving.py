@@ -12,6 +12,10 @@ Permission = Literal["call", "pin", "feedback", "metrics"]
 LogForm = Literal["text", "json", "access"]
 
 
+SHIP_WITHIN_S = 4.0
+"""Each round of shipping writes a file and commits: with little traffic it should wait for more to come."""
+
+
 class GatewayKey(Frozen):
     """One key. No `workflows` is all of them. `pin` allows a request to choose its bundle (for debugging)."""
 
@@ -52,7 +56,8 @@ class GatewaySettings(Frozen):
     `metrics` is where Prometheus metrics are served, host and port; left out, nowhere. `log` says what the gateway writes to
     standard error: words for a person, a JSON object for each event, or (`access`) one for each exchange, too. `endpoint` is
     where production is reached, for the daily evals and probes of an upgrade; `endpoint_key_env` names the variable with a key
-    for it, which may call and pin.
+    for it, which may call and pin. `ship_within_s` is how long, in seconds, a finished exchange waits at most until it is on
+    its way to the archive, where statistics see it.
     """
 
     keys: tuple[GatewayKey, ...] = ()
@@ -60,6 +65,7 @@ class GatewaySettings(Frozen):
     log: LogForm = "text"
     endpoint: str | None = Field(default=None, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")
     endpoint_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    ship_within_s: float = Field(default=SHIP_WITHIN_S, ge=0.2, le=60)
 
     @field_validator("metrics")
     @classmethod
