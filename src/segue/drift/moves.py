@@ -11,8 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import log10
 
-from scipy.special import ndtri, stdtr, stdtrit
-
 from segue.drift.correction import ALPHA, adjust, least_log10_p
 from segue.drift.drift_report import DimensionSeen, DriftReport, Move, Standing, Tail
 from segue.drift.drift_words import TITLES, hidden_sentence, move_sentence
@@ -20,6 +18,7 @@ from segue.drift.gathering import WHOLE, Cell, Floats, Gathering
 from segue.drift.questions import DIMENSIONS, PLACES, QUESTIONS, Dimension, Question
 from segue.evidence.paired import PairedSample, tango_interval
 from segue.evidence.paired import test_difference as compare_paired
+from segue.evidence.special import ndtri, stdtr, stdtrit
 
 LEAST_PAIRS = 10
 """Below so many pairs a question is not asked: its answer could only be wrong or empty."""

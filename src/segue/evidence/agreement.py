@@ -10,9 +10,9 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln, ndtri
 
 from segue.evidence.binomial import wilson
+from segue.evidence.special import gammaln, ndtri
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import betaincinv, gammaln, ndtri
+
+from segue.evidence.special import betaincinv, gammaln, ndtri
 
 LOG10 = math.log(10.0)
 

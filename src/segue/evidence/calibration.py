@@ -14,11 +14,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 from segue.errors import Fault, InputError
 from segue.evidence.agreement import Estimate, proportion
 from segue.evidence.paired import PairedSample, difference_interval
+from segue.evidence.special import gammaln
 
 Binning = Literal["width", "mass"]
 Floats = NDArray[np.float64]

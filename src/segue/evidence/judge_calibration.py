@@ -13,11 +13,10 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from scipy.special import ndtri
-
 from segue.errors import Fault, InputError
 from segue.evidence.agreement import Estimate, YesNoCounts, cohen_kappa, fisher_exact, percent_agreement, proportion
 from segue.evidence.binomial import wilson
+from segue.evidence.special import ndtri
 
 LabelPair = tuple[int, int | None]
 """What people say of one output (1: yes, 0: no) and what the judge says; `None`: no usable verdict."""

@@ -12,10 +12,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy.special import ndtri
-
 from segue.evidence.agreement import Estimate, YesNoCounts, proportion
 from segue.evidence.paired import tango_interval
+from segue.evidence.special import ndtri
 from segue.evidence.verdict_means import PairedTable
 
 MIN_LABELS_PER_CLASS = 10

@@ -15,9 +15,9 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, log_ndtr, ndtri, stdtrit
 
 from segue.evidence.binomial import LOG10, log_binomial_tail
+from segue.evidence.special import gammaln, log_ndtr, ndtri, stdtrit
 
 Floats = NDArray[np.float64]
 LATTICE = 840

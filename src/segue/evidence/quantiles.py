@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import bdtr
+
+from segue.evidence.special import bdtr
 
 EXACT = 20_000
 """Up to this many values are kept as they are; beyond, buckets of 0.5 % width take over."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from scipy.special import ndtr, ndtri
+from segue.evidence.special import ndtr, ndtri
 
 ASSUMED_CHURN = 0.15
 """Of 77 recorded pairs of releases with 100 cases or more (LLMDrift, BFCL, XSTest), half change sides on 5 to 22 % of them."""

@@ -12,11 +12,11 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaln, xlog1py, xlogy
 
 from segue.evidence.sequential.betting import Array
 from segue.evidence.sequential.combination import holm_log_e, rejects
 from segue.evidence.sequential.ratio_test import CONCENTRATIONS, GUARD_ALPHA, ResponseTest
+from segue.evidence.special import betaln, xlog1py, xlogy
 from segue.simulation.outcomes import MISSING
 from segue.simulation.scenario import Scenario
 from segue.simulation.selection import take_process

@@ -15,9 +15,9 @@ from math import pi
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy.special import betaln, gammaln
 
 from segue.evidence.sequential.betting import Array, Block
+from segue.evidence.special import betaln, gammaln
 from segue.simulation.scenario import SOAK, Scenario, Shift, dimension
 from segue.simulation.setting import Setting
 from segue.simulation.trouble import answers_given

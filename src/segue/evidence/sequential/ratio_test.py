@@ -14,13 +14,13 @@ from math import inf, log
 from typing import Self
 
 import numpy as np
-from scipy.special import betaln, xlog1py, xlogy
 
 from segue.evidence.sequential.betting import Array, Block
 from segue.evidence.sequential.combination import ALPHA, holm_log_e
 from segue.evidence.sequential.null import HARM_EFFECTS, Null, Questions
 from segue.evidence.sequential.process import Process
 from segue.evidence.sequential.scale import Scale
+from segue.evidence.special import betaln, xlog1py, xlogy
 
 GUARD_ALPHA = 0.01
 """Of a guard. Far below 5 %, since an alarm stops everything; that of the responses is for all their cells together."""

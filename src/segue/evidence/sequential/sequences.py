@@ -14,7 +14,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaln, xlog1py, xlogy
 
 from segue.evidence.quantiles import GAMMA
 from segue.evidence.sequential.betting import Array, Block
@@ -22,6 +21,7 @@ from segue.evidence.sequential.cells import Sketch
 from segue.evidence.sequential.combination import ALPHA
 from segue.evidence.sequential.null import Null, Questions, Side
 from segue.evidence.sequential.process import Process
+from segue.evidence.special import betaln, xlog1py, xlogy
 
 PRIOR = 0.5
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from math import ceil, inf, log
 
 import numpy as np
-from scipy.special import xlogy
 
 from segue.evidence.sequential.betting import Array
 from segue.evidence.sequential.combination import ALPHA
 from segue.evidence.sequential.null import EDGE, Null
+from segue.evidence.special import xlogy
 
 ROUNDS, PATIENCE = 60, 12
 CLOSE = 1e-12
