@@ -1,7 +1,7 @@
 """The main job end to end, for real and in small: an upgrade with gateway, controller and live traffic. No key, no network.
 
 Run by `make demo`. It copies `examples/support-reply` to `demo-out/support-reply`, serves it there, has simulated customers
-write mails, and types what a user would type. By the demo's plan a day is four seconds; nothing else is made shorter.
+write mails, and types what a user would type. By the demo's plan a day is three seconds; nothing else is made shorter.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from walkthrough import EXAMPLES, DemoError, Walkthrough, find_segue, main, plac
 EXAMPLE = EXAMPLES / "support-reply"
 LEFT_OUT = ("suite_source", "make_suite.py")
 WORKFLOW = "support-reply"
-MAILS_PER_SECOND, WHEN_BUSY = 30, 150
+MAILS_PER_SECOND, WHEN_BUSY = 20, 150
 """Few while the suite runs on the same two cores, many where evidence is waited for."""
-DESPITE = ("--despite", "short-canary", "--reason", "a demo: by its plan a day is four seconds")
+DESPITE = ("--despite", "short-canary", "--reason", "a demo: by its plan a day is three seconds")
 MOST_S = 180.0
 """Nothing in the demo takes so long, unless something is wrong."""
 SLOW = ("overdue", "quiet", "unserved")
-"""What a machine that does other things beside this may be held for, where a day is four seconds."""
+"""What a machine that does other things beside this may be held for, where a day is three seconds."""
 REGRESSION = {
     "case_id": "refund-after-incident-1",
     "task": "refund",
@@ -64,7 +64,7 @@ def perform(out: Path) -> None:
     demo.say(
         "The models and the customers are SIMULATED: how often each model is right, and that one of them will be changed by "
         "its provider, is declared in segue.yaml. All the rest is the real thing: gateway, controller, exchange log, scorers, "
-        "statistics. By the plan of this demo a day is four seconds."
+        "statistics. By the plan of this demo a day is three seconds."
     )
     if aside is not None:
         demo.say(f"The workspace of an earlier run is now {shown(aside)}.", style="yellow")
@@ -126,6 +126,7 @@ class Story:
         (self._workspace / "provider-changed").touch()
         demo.say("(The provider has just changed the model. Nobody told us.)", style="yellow")
         self._follow(lambda state: state["stage"] == "rolled_back", "the rollback")
+        self._busy.unlink(missing_ok=True)
         demo.say("Nobody had to look. And this is what the shadow had said that would change for customers:")
         demo.run("drift", WORKFLOW, "--examples", "1", pipe=("head", "-n", "28"))
 
@@ -189,9 +190,10 @@ class Story:
         if self._held(last, "staging"):
             faults = last["because"]
             demo.say("Staging has replayed what was recorded. It asks a person about everything that answers changed in:")
-            for dimension in dict.fromkeys(self._unexplained(faults)):
-                reason = "as the new prompt wants it"
-                demo.run("drift", WORKFLOW, "--environment", "staging", "--accept", dimension, "--reason", reason, tight=True)
+            dimensions = dict.fromkeys(self._unexplained(faults))
+            accepted = [word for one in dimensions for word in ("--accept", one)]
+            reason = "as the new prompt wants it"
+            demo.run("drift", WORKFLOW, "--environment", "staging", *accepted, "--reason", reason, tight=True)
             demo.run("upgrade", "resume", WORKFLOW, "--reason", "explained", tight=True)
             self._follow(lambda state: state["stage"] == "shadow", "shadow")
         self._busy.touch()

@@ -191,5 +191,4 @@ def test_staging_replays_what_production_recorded_and_writes_down_what_its_gate_
     assert fact.body["report"]["n_pairs"] == 120
     store.close()
     accepted = shop.segue("drift", "mail", "--accept", "format", "--reason", "The parser takes fences from May on.")
-    assert accepted["accepted"] == "format"
-    assert "whole_fence" in accepted["questions"]
+    assert "whole_fence" in accepted["accepted"]["format"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -40,7 +41,10 @@ DIMENSIONS = (
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write it as Markdown; - is standard output.")
 @click.option("--keep", is_flag=True, help="Write down, as a fact of the workflow's upgrade, what moved in its shadow.")
 @click.option(
-    "--accept", type=click.Choice(DIMENSIONS), help="Take what moved of this dimension as it is; staging asks for that."
+    "--accept",
+    type=click.Choice(DIMENSIONS),
+    multiple=True,
+    help="Take what moved of this dimension as it is; staging asks for that. May be given several times.",
 )
 @click.option("--reason", default="", help="Why it is accepted; kept with your name.")
 @json_option
@@ -52,7 +56,7 @@ def drift_command(
     html: Path | None,
     markdown: Path | None,
     keep: bool,
-    accept: str | None,
+    accept: tuple[str, ...],
     reason: str,
     as_json: bool,
     **given: Any,
@@ -63,12 +67,12 @@ def drift_command(
     """
     need_extra()
     require_place(html, markdown)
-    if accept is not None and not reason.strip():
+    if accept and not reason.strip():
         raise click.UsageError("--accept needs a --reason, for whoever reads the log in a year.")
     from segue.controller.drift_report_examples import with_examples
 
     with open_desk() as desk:
-        if accept is not None:
+        if accept:
             staged = _staged(desk, workflow)
             report = _report(desk, workflow, environment, dict(where), given) if staged is None else staged
             _accept(desk, report, accept, reason, as_json=as_json)
@@ -162,20 +166,24 @@ def _kept(desk: Desk, workflow: str, environment: str) -> DriftReport | None:
     return None if upgrade is None else read_drift(desk.store, upgrade)
 
 
-def _accept(desk: Desk, report: DriftReport, dimension: str, reason: str, *, as_json: bool) -> None:
+def _accept(desk: Desk, report: DriftReport, dimensions: Collection[str], reason: str, *, as_json: bool) -> None:
     from segue.controller.staging_facts import accept
     from segue.controller.staging_gate import moved_questions
     from segue.drift.drift_words import TITLES
 
-    seen = next(one for one in report.dimensions if one.name == dimension)
-    if seen.standing not in ("moved beyond", "unknown"):
-        raise InputError(
-            f"There is nothing to accept: {TITLES[seen.name]} has not moved beyond its limit. {seen.sentence}",
-            fix=f"See what has: segue drift {report.workflow} --environment {report.environment}",
-        )
-    questions = moved_questions(report, seen.name)
-    accept(desk.store, report, seen.name, questions, reason=reason.strip(), author=desk.author, at=desk.now())
+    moved = [one for one in report.dimensions if one.name in dimensions]
+    for seen in moved:
+        if seen.standing not in ("moved beyond", "unknown"):
+            raise InputError(
+                f"There is nothing to accept: {TITLES[seen.name]} has not moved beyond its limit. {seen.sentence}",
+                fix=f"See what has: segue drift {report.workflow} --environment {report.environment}",
+            )
+    questions = {seen.name: moved_questions(report, seen.name) for seen in moved}
+    for name, asked in questions.items():
+        accept(desk.store, report, name, asked, reason=reason.strip(), author=desk.author, at=desk.now())
     if as_json:
-        print_json({"accepted": dimension, "questions": list(questions), "candidate": report.candidate, "by": desk.author})
+        told = {name: list(asked) for name, asked in questions.items()}
+        print_json({"accepted": told, "candidate": report.candidate, "by": desk.author})
         return
-    console().print(f"Accepted by {desk.author}: {seen.sentence}", markup=False, soft_wrap=True)
+    for seen in moved:
+        console().print(f"Accepted by {desk.author}: {seen.sentence}", markup=False, soft_wrap=True)
