@@ -14,7 +14,7 @@ from tests.cli.conftest import Segue, edit
 PLAN = """\
 preset: 1-5-25-100
 gates:
-  - {metric: right_topic, baseline: 90%}
+  - {metric: in_form, baseline: 90%}
 """
 BUDGETS = "budgets: {latency_p99_ms: 900, cost_usd_per_request: 0.01}\n"
 """The candidate of the first workspace thinks longer than what serves."""
@@ -25,7 +25,7 @@ NAMED = ("plan", "check", "careful")
 def planned(workspace: Path) -> Path:
     """The first workspace with a plan, and a suite that would do."""
     folder = workspace / "workflows/support-reply"
-    (folder / "plans").mkdir()
+    (folder / "plans").mkdir(exist_ok=True)
     (folder / "plans/careful.yaml").write_text(PLAN + BUDGETS, encoding="utf-8")
     edit(folder / "workflow.yaml", "gate:\n", "gate:\n  min_cases: 5\n")
     return workspace
@@ -90,7 +90,7 @@ def test_looking_stores_nothing(planned: Path, segue: Segue) -> None:
 
 def test_the_last_verdict_on_the_pair_tells_cheaper_from_worse(judged: Path, segue: Segue) -> None:
     """A verdict there is of this pair; of no other."""
-    (judged / "workflows/support-reply/plans").mkdir()
+    (judged / "workflows/support-reply/plans").mkdir(exist_ok=True)
     (judged / "workflows/support-reply/plans/careful.yaml").write_text(PLAN, encoding="utf-8")
     assert segue("route", "set", "support-reply", "current").code == 0
     assert "cheaper-but-worse" not in kinds(segue)
@@ -116,7 +116,7 @@ def test_the_same_is_found_before_an_upgrade_is_opened(planned: Path, segue: Seg
     assert segue("route", "set", "support-reply", "current").code == 0
     with open_desk(planned) as desk:
         labels = desk.store.labels("support-reply")
-        plan = Plan.model_validate({"preset": "1-5-25-100", "gates": [{"metric": "right_topic"}], "soak": 0})
+        plan = Plan.model_validate({"preset": "1-5-25-100", "gates": [{"metric": "in_form"}], "soak": 0})
         found = find_ways(desk, "support-reply", plan, labels["current"], labels["candidate"])
     assert {one.kind for one in found if one.severity == "error"} == {"incumbent-removed", "effort-ungated"}
 
@@ -126,3 +126,35 @@ def test_a_bundle_that_is_not_there_is_told_with_those_that_are(planned: Path, s
     found = segue(*NAMED, "--candidate", "candidat")
     assert found.code == 1
     assert "Did you mean 'candidate'?" in found.err
+
+
+NEVER_MEASURED = {
+    "a-scorer-with-a-reference": ("{metric: right_topic, baseline: 90%}", "", "no live answer would ever be scored by it"),
+    "a-sample-that-nobody-draws": ("{metric: satisfaction, source: outcome, baseline: 90%, sampled: 20%}", "", "draws whom"),
+    "answers-that-are-not-kept": ("{metric: in_form, baseline: 90%}", "serving: {keep: digest}\n", "keeps none"),
+    "tokens-that-are-not-kept": ("{metric: cost, source: served}", "serving: {keep: none}\n", "keeps none"),
+    "a-log-that-is-thinned": ("{metric: in_form, baseline: 90%}", "serving: {keep_share: 0.1}\n", "counted too low"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("gate", "serving", "said"), NEVER_MEASURED.values(), ids=NEVER_MEASURED)
+def test_a_gate_that_nothing_would_ever_measure_is_refused(
+    planned: Path, segue: Segue, gate: str, serving: str, said: str
+) -> None:
+    """With its place and a remedy: the upgrade would stand and wait for labels that never come."""
+    folder = planned / "workflows/support-reply"
+    (folder / "plans/careful.yaml").write_text(f"preset: 1-5-25-100\ngates:\n  - {gate}\n{BUDGETS}", encoding="utf-8")
+    workflow = folder / "workflow.yaml"
+    workflow.write_text(workflow.read_text(encoding="utf-8") + serving, encoding="utf-8")
+    found = segue(*NAMED)
+    assert (found.code, found.out) == (1, "")
+    assert said in " ".join(found.err.split())
+    assert "gates" in found.err
+    assert "→" in found.err
+
+
+def test_bodies_that_are_dropped_once_scored_are_no_obstacle(planned: Path, segue: Segue) -> None:
+    """Scores stay where bodies go."""
+    workflow = planned / "workflows/support-reply/workflow.yaml"
+    workflow.write_text(workflow.read_text(encoding="utf-8") + "serving: {keep_bodies_share: 0}\n", encoding="utf-8")
+    assert segue(*NAMED).code == 12

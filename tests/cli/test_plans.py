@@ -32,7 +32,7 @@ FAST = ("--traffic", "600/day", "--runs", "8", "--processes", "1")
 def planned(workspace: Path) -> Path:
     """The first workspace with a plan."""
     folder = workspace / "workflows/support-reply/plans"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (folder / "careful.yaml").write_text(PLAN, encoding="utf-8")
     return workspace
 
@@ -207,7 +207,7 @@ def test_says_how_to_give_a_rate_that_nobody_knows(planned: Path, segue: Segue) 
 def test_takes_rates_and_shares_from_the_last_verdict(judged: Path, segue: Segue) -> None:
     """And says where they come from."""
     folder = judged / "workflows/support-reply/plans"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     text = PLAN.replace(", baseline: 90%", "").replace("slices: {topic=refund: 20%, topic=delivery: 50%}\n", "")
     (folder / "careful.yaml").write_text(text, encoding="utf-8")
     found = segue("plan", "simulate", "careful", "--regression", "right_topic -1pt", *FAST)

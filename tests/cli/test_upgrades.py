@@ -26,7 +26,7 @@ PLANS = Path("workflows/support-reply/plans")
 PLAN = """\
 preset: 1-5-25-100
 gates:
-  - metric: right_topic
+  - metric: in_form
     baseline: 85%
 slices: {topic=refund: 20%, topic=delivery: 50%, topic=account: 30%, lang=en: 70%, lang=de: 30%}
 """
@@ -43,7 +43,7 @@ def planned_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("SEGUE_AUTHOR", "ada")
         patch.chdir(folder)
         assert exit_code(("init",)) == 0
-        PLANS.mkdir()
+        PLANS.mkdir(exist_ok=True)
         (PLANS / "careful.yaml").write_text(PLAN)
         assert exit_code(("route", "set", "support-reply", "current")) == 0
     return folder
@@ -105,7 +105,7 @@ def test_an_edited_plan_changes_no_upgrade_under_way(opened: str, segue: Segue) 
     (PLANS / "careful.yaml").write_text("nothing: sensible\n")
     evidence = segue("why", "support-reply", "0", "--json").json["evidence"]
     assert evidence["plan"]["preset"] == "1-5-25-100"
-    assert evidence["plan"]["gates"][0]["metric"] == "right_topic"
+    assert evidence["plan"]["gates"][0]["metric"] == "in_form"
 
 
 def test_a_second_upgrade_is_told_of_the_first(opened: str, segue: Segue) -> None:
@@ -265,7 +265,7 @@ def test_the_api_opens_from_the_workspace_as_it_is_now(planned: Path) -> None:
     openings, store = WorkspaceOpenings(current), open_state(current.read())
     asked = OpenBody(workflow="support-reply", candidate="candidate", by="maria", reason="a trial", despite=[])
     named: dict[str, Any] = {"environment": "production", "at": 1_800_000_000.0, "key": "ci", "secret": "0a1b"}
-    with pytest.raises(InputError, match="invites what upgrades of 'support-reply' go wrong by"):
+    with pytest.raises(InputError, match="invites ways in which upgrades of 'support-reply' go wrong"):
         openings.open(store, asked, **named)
     upgrade, remarks = openings.open(store, asked.model_copy(update={"despite": list(DESPITE)}), **named)
     assert upgrade.opening.upgrade == "support-reply-20270115-0a1b"
@@ -289,3 +289,17 @@ def test_keys_are_read_anew_when_the_file_changes_and_a_fault_in_it_locks_nobody
     ):
         file.write_text(text)
         assert (keys.now().find(carried) is not None) is is_valid
+
+
+def test_a_fresh_workspace_lacks_a_route_and_cases_and_nothing_else(workspace: Path, segue: Segue) -> None:
+    """Its plan stands alone, before any verdict: rates and shares are in it. What is refused names the exact remedy."""
+    found = segue("plan", "check", "careful", "--json").json["ways"]
+    assert {one["kind"] for one in found if one["severity"] != "remark"} == {"no-suite", "rollback-by-deploy"}
+    typed = segue(*OPEN)
+    assert (typed.code, "segue route set support-reply BUNDLE" in typed.err) == (1, True)
+    assert segue("route", "set", "support-reply", "current").code == 0
+    typed = segue(*OPEN)
+    assert (typed.code, "--despite no-suite" in typed.err) == (1, True)
+    assert segue(*OPEN, "--despite", "no-suite", "--reason", "a trial").code == 0
+    gates = segue("why", "support-reply", "0", "--json").json["evidence"]["plan"]["gates"]
+    assert {one["metric"]: one["baseline"] for one in gates}["in_form"] == 0.98

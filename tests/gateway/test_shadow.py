@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segue.gateway.shadow import NS, Bucket
-from segue.standin.settings import StandInSettings, Trouble, TroubleKind
+from segue.standin.settings import Dialect, StandInSettings, Trouble, TroubleKind
 from tests.gateway.test_serving import NEW, OLD, ask, stream
 from tests.gateway.wiring import a_gateway
 
@@ -29,6 +29,35 @@ async def test_both_answers_to_one_request_are_kept_as_a_pair() -> None:
         assert {one.record.bundle for one in shadows} == {bundles["new"].digest}
         assert all(b"You are new." in one.request for one in shadows)
         assert any(b"The new one" in one.response for one in shadows)
+
+
+@pytest.mark.parametrize("dialect", ["openai", "anthropic"])
+async def test_a_streamed_shadow_says_when_its_first_token_came(dialect: Dialect) -> None:
+    """In the client's dialect or another: the time is the candidate's own, and no later than its whole answer."""
+    pausing = StandInSettings(dialect=dialect, text="The new one.", latency_ms=30)
+    async with a_gateway({"old": OLD, "new": pausing}, **SHADOWED) as (wired, _):
+        assert await stream(wired) == OLD.text
+        (shadow,) = [one.record for one in await wired.kept(2) if one.record.arm == "shadow"]
+        assert shadow.ttft_ns is not None
+        assert shadow.latency_ns is not None
+        assert 0 < shadow.ttft_ns <= shadow.latency_ns
+
+
+async def test_a_shadow_that_is_no_stream_has_no_first_token() -> None:
+    """It is unknown, and neither zero nor the time of the whole answer."""
+    async with a_gateway({"old": OLD, "new": NEW}, **SHADOWED) as (wired, _):
+        assert await ask(wired) == OLD.text
+        assert [one.record.ttft_ns for one in await wired.kept(2)] == [None, None]
+
+
+@pytest.mark.parametrize("kind", ["server_error", "drop", "html", "malformed", "truncate", "refused"])
+async def test_a_streamed_shadow_that_burns_before_it_says_anything_has_no_first_token(kind: TroubleKind) -> None:
+    """A status, a page or garbage is no token."""
+    burning = StandInSettings(troubles=(Trouble(kind=kind),))
+    async with a_gateway({"old": OLD, "new": burning}, **SHADOWED) as (wired, _):
+        assert await stream(wired) == OLD.text
+        (shadow,) = [one.record for one in await wired.kept(2) if one.record.arm == "shadow"]
+        assert shadow.ttft_ns is None or kind in {"drop", "truncate", "malformed"}  # which break off later
 
 
 @pytest.mark.parametrize("kind", ["server_error", "drop", "html", "malformed", "truncate", "refused"])

@@ -249,4 +249,4 @@ def test_the_plan_on_the_page_is_a_plan(team: Team) -> None:
     """Whoever copies it gets no fault, once the names are those of the workflow."""
     (example,) = re.findall(r"```yaml\n(.*?)\n```", (DOCS / "plan.md").read_text(encoding="utf-8"), re.DOTALL)
     workflow = WORKFLOW + "slices:\n  topic: {values: [refund, delivery, account]}\n"
-    assert errors_of(team, example.replace("right_topic", "right"), workflow) == []
+    assert errors_of(team, example.replace("in_form", "right"), workflow) == []

@@ -23,8 +23,10 @@ class TextTelling:
         self._screen = error_console()
 
     def decided(self, workflow: str, entry: UpgradeEntry) -> None:
-        """In a line, with the reasons."""
-        because = f": {' '.join(entry.because)}" if entry.because else ""
+        """In a line, with the first reason."""
+        because = f": {entry.because[0]}" if entry.because else ""
+        if len(entry.because) > 1:
+            because += f" And {len(entry.because) - 1} more: segue why {workflow} {entry.number}"
         text = f"{moment(iso(entry.at))}  {workflow}: {event_words(entry.event)} → {where(entry.state)}{because}"
         self._screen.print(printable_line(text), markup=False, soft_wrap=True)
 

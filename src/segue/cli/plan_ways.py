@@ -41,12 +41,18 @@ def ways_between(
     """The same between bundles that need not be stored yet."""
     from segue.workspace.plan_ways import ways_wrong
 
-    require_predicates(plan)
+    require_followable(plan, desk.workspace.load_workflow(workflow_name))
     return list(ways_wrong(plan, gather(desk, workflow_name, incumbent, candidate, environment=environment)))
 
 
-def require_predicates(plan: Plan) -> None:
-    """`InputError` for a step whose segment is a name alone: a gateway could not tell who belongs to it."""
+def require_followable(plan: Plan, workflow: Workflow) -> None:
+    """`InputError` for what no upgrade could follow, all of it at once.
+
+    A step whose segment is a name alone: a gateway could not tell who belongs to it. A gate that nothing would ever measure: an
+    upgrade would wait for its labels for ever.
+    """
+    from segue.cli.plan_labels import unmeasured
+
     named = dict.fromkeys(step.segment for step in plan.canary if step.segment is not None)
     faults = [
         Fault(
@@ -57,6 +63,7 @@ def require_predicates(plan: Plan) -> None:
         for name in named
         if name not in plan.segments or not plan.segments[name].where
     ]
+    faults += unmeasured(plan, workflow)
     if faults:
         raise InputError.from_faults(faults, subject="the plan")
 

@@ -43,11 +43,18 @@ class Child:
 
 
 class ChildFailedError(Exception):
-    """A child could not be begun; it has said why."""
+    """A child could not be begun. Why, it has told people, or it said so on standard output (`told`)."""
 
-    def __init__(self, code: int) -> None:
+    def __init__(self, code: int, told: dict[str, Any] | None = None) -> None:
         super().__init__(code)
-        self.code = code
+        self.code, self.told = code, told
+
+    @property
+    def why(self) -> str:
+        """What is wrong, where the child said it as commands do with `--json`; else its exit code."""
+        error = (self.told or {}).get("error")
+        what = error.get("what") if isinstance(error, dict) else None
+        return what if isinstance(what, str) and what else f"exit code {self.code}"
 
 
 class ProcessTree:
@@ -94,12 +101,14 @@ class ProcessTree:
         process = await self._start(child)
         assert process.stdout is not None, "asked for"
         first = await process.stdout.readline()
-        if not first.strip():
+        told = _object(first)
+        if told is None or "error" in told:
+            # An error is written over several lines; nothing at all was said by one that was killed.
+            said = _object(first + await process.stdout.read())
             code = await process.wait()
             if self._ending.is_set():
                 return process, asyncio.create_task(asyncio.sleep(0))
-            raise ChildFailedError(code if code > 0 else 1)
-        told = _decoded(first)
+            raise ChildFailedError(code if code > 0 else 1, said)
         child.started = child.started or told
         self._line(child.name, told)
         return process, asyncio.create_task(self._read(child, process))
@@ -125,7 +134,7 @@ class ProcessTree:
                 process, reading = await self._begin(child)
             except ChildFailedError as error:
                 process, reading = self._processes[child.name], asyncio.create_task(asyncio.sleep(0))
-                self._say(f"The {child.name} could not be started again (exit code {error.code}).")
+                self._say(f"The {child.name} could not be started again ({error.why}).")
                 continue
             self._say(f"The {child.name} runs again.")
 
@@ -182,12 +191,16 @@ def _ended(code: int) -> str:
         return f"killed by signal {-code}"
 
 
-def _decoded(line: bytes) -> dict[str, Any]:
+def _object(said: bytes) -> dict[str, Any] | None:
     try:
-        found = json.loads(line)
+        found = json.loads(said)
     except ValueError:
-        found = None
-    return found if isinstance(found, dict) else {"text": line.decode("utf-8", "replace").strip()}
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _decoded(line: bytes) -> dict[str, Any]:
+    return _object(line) or {"text": line.decode("utf-8", "replace").strip()}
 
 
 def end_with_parent() -> None:

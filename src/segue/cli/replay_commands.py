@@ -17,7 +17,7 @@ from segue.cli.desk import Desk, open_desk
 from segue.cli.evaluation import stop_on_interrupt
 from segue.cli.exchange_commands import Moment
 from segue.cli.flipping import state_folder
-from segue.cli.options import NAME, NEW, json_option
+from segue.cli.options import NAME, NEW, Money, json_option
 from segue.cli.screen import console, error_console, print_json
 from segue.errors import InputError, NotFoundError, ProviderError
 
@@ -28,7 +28,12 @@ if TYPE_CHECKING:
     from segue.exchanges.query import ExchangeLog
 
 KEY = "SEGUE_GATEWAY_KEY"
-INTERRUPTED = 130
+INTERRUPTED, ERROR = 130, 1
+STOPPED = {
+    "limit": "The budget is reached: no more was asked. The same command with a larger --budget goes on from there.",
+    "unpriced": "Stopped: a reply came without a price, so --budget cannot be kept. "
+    "Name the model's price under prices: in segue.yaml, or leave --budget out.",
+}
 SINCE = "segue.replay.since"
 
 
@@ -66,6 +71,7 @@ class Since(Moment):
     "--url", help="A gateway of that environment; without it, one is started for the replay. Its key: SEGUE_GATEWAY_KEY."
 )
 @click.option("--rate", type=Rate(), help="Begin so many a second at most: 5/s, 300/m.")
+@click.option("--budget", type=Money(), help="Stop before both bundles have cost this, earlier runs included; e.g. 5usd.")
 @click.option("--at-once", type=click.IntRange(1, 64), default=8, show_default=True, help="Requests under way.")
 @click.option("--limit", type=click.IntRange(min=1), help="The first so many alone.")
 @click.option("--name", type=NEW, help="What to call it; the same name goes on where it stopped.")
@@ -80,6 +86,8 @@ def replay_command(workflow: str, upgrade: str | None, as_json: bool, **given: A
     """
     need_extra()
     if upgrade is not None:
+        if given["budget"] is not None:
+            raise click.UsageError("The budget of staging is the plan's: shadow: usd_per_day.")
         _stage(workflow, upgrade, given, as_json=as_json)
         return
     if (given["export"] is not None) == given["from_log"]:
@@ -105,6 +113,8 @@ def replay_command(workflow: str, upgrade: str | None, as_json: bool, **given: A
     _show(done, as_json=as_json)
     if done.is_stopped:
         raise SystemExit(INTERRUPTED)
+    if done.money:
+        raise SystemExit(ERROR)
 
 
 def open_log(state: Path) -> ExchangeLog:
@@ -167,6 +177,7 @@ def _source(log: ExchangeLog, workflow: str, given: dict[str, Any]) -> Source:
 
 
 def _work(desk: Desk, log: ExchangeLog, workflow: str, given: dict[str, Any]) -> Any:
+    from segue.controller.drift_report_shadow import open_reader
     from segue.controller.replaying_run import ReplayWork
 
     key = os.environ.get(KEY, "").strip()
@@ -182,6 +193,8 @@ def _work(desk: Desk, log: ExchangeLog, workflow: str, given: dict[str, Any]) ->
         key=key,
         per_second=given["rate"],
         at_once=given["at_once"],
+        limit_microusd=given["budget"],
+        enrich=open_reader(desk.workspace, desk.store, log, date.fromisoformat(desk.now()[:10])).enrich,
     )
 
 
@@ -223,16 +236,28 @@ def _show(done: Replayed, *, as_json: bool) -> None:
     if as_json:
         body: dict[str, Any] = {"replay": head.name, "source": head.source, "environment": head.environment, "requests": head.n}
         body |= {"answered": len(sent.answered), "failures": dict(sent.failures), "left": left}
+        spent = None if done.spent is None else done.spent.microusd / 1e6
+        body |= {"stopped_by": done.money or None, "spent_usd": spent}
         body |= {"left_out": head.left_out, "pairs": done.n_shadowed, "served": done.n_served}
         print_json({**body, "this_run": {"answered": done.tally.answered, "failures": dict(done.tally.failures)}})
         return
     say: Callable[[str], None] = lambda text: console().print(text, markup=False, soft_wrap=True)  # noqa: E731  a short name
     say(f"{len(sent.answered):,} of {head.n:,} requests answered; {done.n_shadowed:,} pairs in {head.environment}.")
-    for kind, n in (sent.failures + done.tally.failures if left else sent.failures).most_common():
+    failures = sent.failures.copy()
+    if left:
+        # What the gateway refused is noted as done; what had no connection is among those that are left.
+        failures.update({kind: n for kind, n in done.tally.failures.items() if kind not in sent.failures})
+    for kind, n in failures.most_common():
         say(f"  {n:,} failed: {kind}")
+    if failures:
+        say(f"  Why: segue exchanges list --workflow {head.workflow} --environment {head.environment}")
     if done.n_shadowed < done.n_served:
         say(f"  {done.n_served - done.n_shadowed:,} were not mirrored, or their shadow has not come yet.")
-    if left:
+    if done.money:
+        cost = 0.0 if done.spent is None else done.spent.microusd / 1e6
+        say(STOPPED[done.money])
+        say(f"It cost ${cost:,.4f} so far; {left:,} are left: --name {head.name}")
+    elif left:
         say(f"{left:,} are left. The same command goes on: --name {head.name}")
     else:
         say(f"What moved: segue drift {head.workflow} --environment {head.environment}")

@@ -84,7 +84,7 @@ def draw_week(desk: Desk, upgrade: Upgrade) -> None:
 def note_month(desk: Desk, upgrade: Upgrade) -> None:
     """What serving would cost in a month, by today's log."""
     from segue.cli.upgrade_opening import wall_clock
-    from segue.controller.beside import measure_month, save_month
+    from segue.controller.soak_facts import measure_month, save_month
 
     log = exchange_log(desk)
     if log is not None:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from segue.cli.process_tree import Child, ChildFailedError, ProcessTree, Words
-from segue.cli.screen import error_console
+from segue.cli.screen import error_console, print_error
 from segue.cli.streams import write_out
 from segue.controller.jobs import SEGUE
 from segue.controller.suites_endpoint import ENDPOINT_KEY
+from segue.errors import Fault, InputError, SegueError
 
 GATEWAY_KEY, API_KEY = "SEGUE_SERVE_KEY", "SEGUE_SERVE_API_KEY"
 """Keys that this process makes for its children, so that one that is started again takes the same."""
@@ -51,6 +52,15 @@ async def _run(serving: Serving) -> int:
         if serving.as_json:
             write_out(json.dumps({name: told}, ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
 
+    def failed(name: str, error: ChildFailedError) -> int:
+        """The exit code; what a child wrote to standard output is told as any command tells it."""
+        if error.told is not None:
+            if serving.as_json:
+                line(name, error.told)
+            else:
+                print_error(_error_of(error), as_json=False)
+        return error.code
+
     tree = ProcessTree(say, line)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -59,9 +69,23 @@ async def _run(serving: Serving) -> int:
     controller = Child("controller", lambda started: _controller(serving, started, gateway.started or {}))
     try:
         await tree.run((gateway, controller))
-    except ChildFailedError as failed:
-        return failed.code
+    except ChildFailedError as error:
+        return failed("gateway" if controller.started is None and gateway.started is None else "controller", error)
     return 0
+
+
+def _error_of(failed: ChildFailedError) -> SegueError:
+    """What a child said with `--json`, as it would have said it to people."""
+    told = (failed.told or {}).get("error")
+    told = told if isinstance(told, dict) else {}
+    rows = [row for row in told.get("faults") or () if isinstance(row, dict)]
+    faults = [_fault_of(row) for row in rows]
+    return InputError(failed.why, fix=str(told.get("fix") or ""), faults=faults)
+
+
+def _fault_of(row: dict[str, Any]) -> Fault:
+    file, line, path, likely = (row.get(name) for name in ("file", "line", "path", "likely"))
+    return Fault(str(row.get("what")), str(row.get("fix") or ""), file, line, path, likely)
 
 
 def _gateway(serving: Serving, started: dict[str, Any] | None) -> Words:

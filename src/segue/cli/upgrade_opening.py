@@ -106,7 +106,7 @@ def _checked_ways(desk: Desk, wanted: Wanted, plan: Plan, candidate: str, name: 
         faults = [Fault(what=f"{one.title}: {one.what}", fix=one.fix, path=one.kind) for one in refused]
         kinds = " ".join(f"--despite {one}" for one in dict.fromkeys(one.kind for one in refused))
         raise InputError(
-            f"Plan '{name}' invites what upgrades of '{wanted.workflow}' go wrong by.",
+            f"Plan '{name}' invites ways in which upgrades of '{wanted.workflow}' go wrong.",
             fix=f"Mend it. Who answers for it says so, and the log keeps it: {kinds} --reason '…'",
             faults=faults,
         )

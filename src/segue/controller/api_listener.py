@@ -34,7 +34,7 @@ class ApiListener:
             why = "another program listens there" if taken else getattr(error, "strerror", None) or type(error).__name__
             raise InputError(
                 f"The API cannot listen on {host}, port {port}: {why}.",
-                fix="Choose another: --port 0 takes a free one, --no-api leaves it out.",
+                fix="Choose another with --port (of segue serve: --api-port), 0 is a free one; or leave it out: --no-api.",
             ) from None
         self._server, self._deadlines = server, deadlines
         return found

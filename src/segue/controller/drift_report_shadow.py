@@ -19,6 +19,7 @@ from segue.drift.drift_report import DriftReport
 from segue.errors import NotFoundError, SegueError
 from segue.exchanges.query import ExchangeLog
 from segue.gateway.enriching import Enricher
+from segue.gateway.reading import declared_prices
 from segue.model import Bundle
 from segue.providers.config import parse_provider, vendor_of_provider
 from segue.providers.pricing import PriceBook
@@ -107,5 +108,6 @@ def open_reader(
             vendors[name] = vendor_of_provider(parse_provider(name, entry))
         except SegueError:
             vendors[name] = None
-    enricher = Enricher(find, vendors, PriceBook(workspace.config.prices, as_of=today))
+    prices = {**declared_prices(workspace.config.providers), **workspace.config.prices}
+    enricher = Enricher(find, vendors, PriceBook(prices, as_of=today))
     return DriftReader(log, find, enricher, progress)

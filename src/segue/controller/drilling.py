@@ -211,7 +211,11 @@ class _Run:
                     f"Gateway {one.gateway} did not confirm the {what}: {one.fault or 'it serves an older route'}"
                 )
         if not living:
-            self._faults.append(f"No gateway serves {self._asked.environment}, so nobody confirmed the {what}.")
+            environment = self._asked.environment
+            self._faults.append(
+                f"No gateway serves {environment}, so nobody confirmed the {what}. Start one: "
+                f"segue gateway --environment {environment}"
+            )
 
     def end(self) -> Drilled:
         """The route as it was; what came of it is written down."""

@@ -76,7 +76,7 @@ def check_openable(store: Store, proposal: Proposal, *, reason: str) -> str:
     """The incumbent that the candidate would take the place of; raises what `open_upgrade` does, but for its obstacles."""
     workflow, environment = proposal.workflow, proposal.environment
     if proposal.despite and not reason.strip():
-        raise InputError("Going on in spite of a warning needs a reason.", fix="Say why: --reason '…'.")
+        raise InputError("Answering for what the plan check refuses needs a reason.", fix="Say why: --reason '…'.")
     _check_alone(find_upgrade(store, workflow, environment))
     incumbent = _incumbent(store, workflow, environment)
     if incumbent == proposal.candidate:

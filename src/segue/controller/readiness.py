@@ -91,7 +91,7 @@ def judge_answers(revision: RouteRevision, burst: Burst, served: LastServed) -> 
         least = "" if served.busiest is None else f" (the busiest minute of the last week had {served.busiest})"
         remedy = f"Try it; it costs as many calls: segue ready {workflow} --burst {served.busiest or 'REQUESTS-A-MINUTE'}"
         return Box(
-            "answers", question, "unknown", f"It answers. Whether it would everyone at once is not known{least}.", remedy
+            "answers", question, "unknown", f"It answers. Whether it would answer everyone at once is not known{least}.", remedy
         )
     if served.busiest is not None and burst.asked < served.busiest:
         said = f"{burst.asked} at once were answered; the busiest minute of the last week had {served.busiest}."

@@ -15,6 +15,7 @@ import aiohttp
 
 from segue.controller.drift_report import REPLAYED
 from segue.controller.replaying_folder import ReplayFolder, Sent
+from segue.controller.replaying_money import ReplayMoney
 from segue.controller.replaying_records import ReplayRecord
 from segue.errors import ProviderError
 from segue.exchanges.measures import measure_coverage
@@ -55,8 +56,10 @@ class Replaying:
         *,
         told: Callable[[Tally], None] = lambda _tally: None,
         is_stopped: Callable[[], bool] = lambda: False,
+        money: ReplayMoney | None = None,
     ) -> None:
         self._folder, self._settings, self._told, self._is_stopped = folder, settings, told, is_stopped
+        self._money = money
         self.tally = Tally()
         self._next_at = 0.0
 
@@ -88,6 +91,8 @@ class Replaying:
 
     async def _work(self, session: aiohttp.ClientSession, waiting: Iterator[ReplayRecord]) -> None:
         while not self._is_stopped() and self.tally.in_a_row < MOST_FAILING:
+            if self._money is not None and not await self._money.may_begin(self._is_stopped):
+                return
             record = next(waiting, None)
             if record is None:
                 return

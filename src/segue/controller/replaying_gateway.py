@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from segue.controller.jobs import SEGUE
 from segue.errors import ProviderError
@@ -45,7 +45,7 @@ def a_child_gateway(root: Path, environment: str, log: Path) -> Iterator[ChildGa
         )  # fmt: skip
         assert process.stdout is not None, "asked for"
         try:
-            yield _started(process.stdout.readline(), log)
+            yield _started(process.stdout, log)
         finally:
             with suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
@@ -57,13 +57,22 @@ def a_child_gateway(root: Path, environment: str, log: Path) -> Iterator[ChildGa
             process.stdout.close()
 
 
-def _started(line: str, log: Path) -> ChildGateway:
+def _started(out: IO[str], log: Path) -> ChildGateway:
+    """What it said when it served. `ProviderError` with its own reason where it ended before."""
+    line = out.readline()
     try:
         said: Any = json.loads(line)
         return ChildGateway(said["url"], said["key"], dict(said["revisions"]), dict(said["refused"]))
     except (ValueError, KeyError, TypeError):
-        fix = f"See why in {log}; or start one yourself and name it: --url."
-        raise ProviderError("The gateway for the replay did not start.", fix=fix) from None
+        pass
+    try:
+        # With --json an error is on standard output, over several lines.
+        error: Any = json.loads(line + out.read())["error"]
+        what, fix = str(error["what"]), str(error["fix"])
+    except (ValueError, KeyError, TypeError):
+        what, fix = "it ended before it served.", ""
+    fix = fix or f"See why in {log}; or start one yourself and name it: --url."
+    raise ProviderError(f"The gateway for the replay did not start: {what}", fix=fix)
 
 
 def _end_with_parent() -> None:

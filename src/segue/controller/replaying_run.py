@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,9 +16,11 @@ from segue.controller.reading import PRODUCTION
 from segue.controller.replaying import Replaying, SendSettings, Tally, await_pairs, settle_begun
 from segue.controller.replaying_folder import Head, ReplayFolder, Sent
 from segue.controller.replaying_gateway import a_child_gateway
+from segue.controller.replaying_money import ReplayMoney, Spent, Stopped, spent_in_log
 from segue.controller.replaying_records import Gathered, ReplayRecord, read_export, read_log, replayable, suite_records
 from segue.errors import InputError, NotFoundError
 from segue.exchanges.query import ExchangeLog
+from segue.exchanges.record import Logged
 from segue.exchanges.selection import Selection
 from segue.model import Case
 from segue.store.base import RouteStore
@@ -51,6 +53,10 @@ class ReplayWork:
     at_once: int = 8
     patience_s: float = 10.0
     """So long it waits for another shadow before it says that some are missing."""
+    limit_microusd: float | None = None
+    """What both bundles may cost together, over all runs of the replay."""
+    enrich: Callable[[Logged], Logged] = lambda logged: logged
+    """What an exchange cost that was not shipped yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,10 @@ class Replayed:
     n_served: int
     n_shadowed: int
     is_stopped: bool
+    money: Stopped = ""
+    """Why it ended before its end, where that was for money."""
+    spent: Spent | None = None
+    """What it has cost, where somebody set a limit."""
 
 
 @dataclass
@@ -128,11 +138,29 @@ def run_replay(work: ReplayWork, folder: ReplayFolder, source: Source, watch: Wa
                 raise InputError(f"'{work.workflow}' cannot be served in {work.environment}: {why}", fix="Mend its route.")
             url, key = gateway.url, gateway.key
         settings = SendSettings(url.rstrip("/").removesuffix("/v1"), key, work.per_second, work.at_once)
-        tally, is_stopped, counts = asyncio.run(_send(work, folder, head, sent, settings, watch))
+        money = _money(work, head, sent)
+        tally, is_stopped, counts = asyncio.run(_send(work, folder, head, sent, settings, watch, money))
     sent = folder.sent()
-    if not is_stopped and all(sent.is_done(number) for number in range(head.n)):
+    is_done = all(sent.is_done(number) for number in range(head.n))
+    if not is_stopped and is_done:
         folder.finish(head)
-    return Replayed(head, sent, tally, *counts, is_stopped=is_stopped)
+    found = Replayed(head, sent, tally, *counts, is_stopped=is_stopped)
+    return found if money is None or is_done else replace(found, money=money.stopped, spent=money.spent)
+
+
+def _money(work: ReplayWork, head: Head, sent: Sent) -> ReplayMoney | None:
+    if work.limit_microusd is None:
+        return None
+    count = spent_in_log(
+        work.log,
+        work.enrich,
+        workflow=work.workflow,
+        environment=work.environment,
+        replay=head.name,
+        since_ns=head.made_ns,
+    )
+    begun = len(sent.answered) + len(sent.refused)
+    return ReplayMoney(work.limit_microusd, count, begun=begun, at_once=work.at_once)
 
 
 def _gather(work: ReplayWork, folder: ReplayFolder, source: Source) -> Head:
@@ -156,11 +184,17 @@ def _gather(work: ReplayWork, folder: ReplayFolder, source: Source) -> Head:
 
 
 async def _send(
-    work: ReplayWork, folder: ReplayFolder, head: Head, sent: Sent, settings: SendSettings, watch: Watch
+    work: ReplayWork,
+    folder: ReplayFolder,
+    head: Head,
+    sent: Sent,
+    settings: SendSettings,
+    watch: Watch,
+    money: ReplayMoney | None,
 ) -> tuple[Tally, bool, tuple[int, int]]:
     stop = asyncio.Event()
     watch.stop(stop)
-    run = Replaying(folder, settings, told=watch.told, is_stopped=stop.is_set)
+    run = Replaying(folder, settings, told=watch.told, is_stopped=stop.is_set, money=money)
     await run.send(sent)
     counts = await _await_pairs(work, head, watch, stop)
     return run.tally, stop.is_set(), counts

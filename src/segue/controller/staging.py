@@ -100,4 +100,7 @@ def judge_result(store: UpgradeStore, upgrade: Upgrade, result: StagingResult) -
         return False, (result.broken,)
     explained = accepted_of(store, opening.workflow, state.incumbent, state.candidate)
     least = least_pairs(upgrade, result)
-    return judge_staging(result.report, result.integration, explained, least=least, workflow=opening.workflow)
+    passed, faults = judge_staging(result.report, result.integration, explained, least=least, workflow=opening.workflow)
+    if result.limited and result.report is not None and result.report.n_pairs < least:
+        faults = (*faults, result.limited)
+    return passed, faults

@@ -23,7 +23,8 @@ DRIFT = "drift"
 
 
 class StagingResult(Frozen):
-    """What the job of one entry found. `source`: production (recorded traffic), suite or none. `broken`: why there is none."""
+    """What the job of one entry found. `source`: production (recorded traffic), suite or none. `broken`: why there is none;
+    `limited`: why not all was sent."""
 
     number: int
     source: str = "none"
@@ -35,6 +36,7 @@ class StagingResult(Frozen):
     report: DriftReport | None = None
     integration: IntegrationSeen | None = None
     broken: str = ""
+    limited: str = ""
 
 
 def write_result(store: UpgradeStore, workflow: str, upgrade: str, result: StagingResult, *, author: str, at: str) -> None:

@@ -33,6 +33,10 @@ LOOKED_AT = 1_000
 """Of the newest exchanges, to see whether the log keeps what was asked."""
 MOST_CASES = 2_000
 """Of a suite that stands in for traffic."""
+UNPRICED = (
+    "A reply came without a price, so the plan's budget for mirroring (shadow: usd_per_day) cannot be kept in staging. "
+    "Name the model's price under prices: in segue.yaml, and resume."
+)
 
 
 @dataclass(frozen=True)
@@ -76,11 +80,32 @@ def _found(work: StagingWork, upgrade: Upgrade, number: int, folder: ReplayFolde
         )
     environment = upgrade.plan.staging.environment
     set_staging_route(work.store, upgrade, author=work.author, at=iso(work.clock_ns() / NS))
-    place = ReplayWork(work.workspace.root, work.log, work.workflow.name, environment, work.clock_ns)
+    usd = upgrade.plan.shadow.usd_per_day
+    place = ReplayWork(
+        root=work.workspace.root,
+        log=work.log,
+        workflow=work.workflow.name,
+        environment=environment,
+        clock_ns=work.clock_ns,
+        limit_microusd=None if usd is None else usd * 1e6,
+        enrich=work.reader.enrich,
+    )
     done = run_replay(place, folder, source, watch)
     if done.is_stopped:
         return None
+    if done.money == "unpriced":
+        raise InputError(UNPRICED)
     return _judged(work, upgrade, number, environment, done)
+
+
+def _limited(upgrade: Upgrade, done: Replayed) -> str:
+    if not done.money:
+        return ""
+    sent = len(done.sent.answered)
+    return (
+        f"The replay ended at the plan's budget for mirroring (shadow: usd_per_day, ${upgrade.plan.shadow.usd_per_day:,.2f}) "
+        f"after {sent:,} of {done.head.n:,} requests. Another upgrade may have a larger one, or ask for less (staging: least)."
+    )
 
 
 def _judged(work: StagingWork, upgrade: Upgrade, number: int, environment: str, done: Replayed) -> StagingResult:
@@ -106,6 +131,7 @@ def _judged(work: StagingWork, upgrade: Upgrade, number: int, environment: str, 
         n_answered=len(done.sent.answered),
         n_left_out=sum(head.left_out.values()),
         left_out=head.left_out,
+        limited=_limited(upgrade, done),
         report=report,
         integration=asyncio.run(sample.run(argv, folder, work.environ)) if argv else None,
     )

@@ -79,7 +79,7 @@ class WorkspaceReader:
             scorers=self._scorers,
             slices=self._slices,
             keys=self._all_keys(workspace),
-            prices={**_declared_prices(workspace.config.providers), **workspace.config.prices},
+            prices={**declared_prices(workspace.config.providers), **workspace.config.prices},
             held=held,
         )
 
@@ -174,7 +174,7 @@ class WorkspaceReader:
         return self._workspace
 
 
-def _declared_prices(entries: Entries) -> dict[str, ModelPrice]:
+def declared_prices(entries: Entries) -> dict[str, ModelPrice]:
     """What simulated models cost, by snapshot: over HTTP nobody could tell."""
     found: dict[str, ModelPrice] = {}
     for entry in entries.values():

@@ -12,11 +12,12 @@ from collections.abc import Callable
 
 from segue.errors import InputError
 from segue.exchanges.record import ServedExchange, keep_body
-from segue.gateway.answer import LONGEST_ANSWER
+from segue.gateway.answer import LONGEST_ANSWER, LONGEST_HELD, PassingStream
 from segue.gateway.asking import Asking, Effects, prepare
 from segue.gateway.http import Call, Failure, FailureKind, HeadError, ResponseHead, UpstreamRequest
 from segue.gateway.shadow_money import ShadowMoney
 from segue.gateway.target import Target
+from segue.gateway.translated import TranslatedStream, Translation
 from segue.model.route import ShadowRule
 
 NS = 1_000_000_000
@@ -115,7 +116,7 @@ class Shadows:
 
     def _send(self, asking: Asking, target: Target, rule: ShadowRule) -> str | None:
         try:
-            body, _ = prepare(asking, target)
+            body, translation = prepare(asking, target)
             request = UpstreamRequest(b"POST", target.path, target.headers, body)
         except (InputError, HeadError):
             return "not representable"
@@ -126,7 +127,8 @@ class Shadows:
             if isinstance(found, str):
                 return found
             put_by = found
-        answer = ShadowAnswer(self, asking, target, self._effects, self._new_id(), body, put_by)
+        start = _Start(TranslatedStream(translation) if isinstance(translation, Translation) else PassingStream(asking.edge))
+        answer = ShadowAnswer(self, asking, target, self._effects, self._new_id(), body, start, put_by)
         self._in_flight[asking.workflow.name] += 1
         try:
             answer.call = target.upstream.send(request, answer, target.timeouts)
@@ -134,6 +136,27 @@ class Shadows:
             self.ended(asking, target, put_by, None)
             return "not representable"
         return None
+
+
+class _Start:
+    """Looks for the first event of a stream that means something, which a user would have waited for; and at no more."""
+
+    __slots__ = ("_seen", "_stream")
+
+    def __init__(self, stream: PassingStream | TranslatedStream) -> None:
+        self._stream: PassingStream | TranslatedStream | None = stream
+        self._seen = 0
+
+    def is_in(self, chunk: bytes, *, is_last: bool) -> bool:
+        """Whether it came with this chunk."""
+        stream = self._stream
+        if stream is None:
+            return False
+        stream.feed(chunk, is_last=is_last)
+        self._seen += len(chunk)
+        if stream.begun or stream.failure is not None or stream.closed or self._seen > LONGEST_HELD:
+            self._stream = None
+        return stream.begun
 
 
 class ShadowAnswer:
@@ -146,11 +169,14 @@ class ShadowAnswer:
         "_effects",
         "_head",
         "_id",
+        "_is_stream",
         "_parts",
         "_put_by",
         "_shadows",
         "_size",
+        "_start",
         "_target",
+        "_ttft_ns",
         "call",
     )
 
@@ -162,6 +188,7 @@ class ShadowAnswer:
         effects: Effects,
         own_id: str,
         body: bytes,
+        start: _Start,
         put_by: float | None = None,
     ) -> None:
         self._shadows = shadows
@@ -170,19 +197,26 @@ class ShadowAnswer:
         self._effects = effects
         self._id = own_id
         self._body = body
+        self._start = start
         self._put_by = put_by
         self._began_ns = effects.monotonic_ns()
         self._head: ResponseHead | None = None
         self._parts: list[bytes] = []
         self._size = 0
+        self._is_stream = False
+        self._ttft_ns: int | None = None
         self.call: Call | None = None
 
     def on_head(self, head: ResponseHead) -> None:
-        """Its status."""
+        """Its status, and whether it is a stream."""
         self._head = head
+        kind = head.header(b"content-type") or b""
+        self._is_stream = head.status < 300 and kind.lower().startswith(b"text/event-stream")
 
     def on_body(self, chunk: bytes, is_last: bool) -> None:
         """A part of it."""
+        if self._is_stream and self._start.is_in(chunk, is_last=is_last):
+            self._ttft_ns = self._effects.monotonic_ns() - self._began_ns
         self._parts.append(chunk)
         self._size += len(chunk)
         if is_last:
@@ -220,6 +254,7 @@ class ShadowAnswer:
             dialect_out=self._target.applied.dialect,
             status=None if self._head is None else self._head.status,
             latency_ns=self._effects.monotonic_ns() - self._began_ns,
+            ttft_ns=self._ttft_ns,
             failure=failure,
             pair=asking.id,
             tags=asking.tags,

@@ -82,3 +82,10 @@ def test_a_snapshot_is_its_own() -> None:
     board.add(more)
     assert seen.counts["segue_spans_exported_total", ()] == 1
     assert [one.counts for one in seen.distributions.values()] == [[2]]
+
+
+def test_a_worker_that_gives_no_reason_is_not_given_one() -> None:
+    """Least of all a full disk."""
+    told = Board("1").worker_said(0, said(1.0), is_keeping=False, fault=None)
+    assert told is not None
+    assert "it does not say why" in told.text

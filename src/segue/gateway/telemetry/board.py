@@ -42,7 +42,7 @@ class Board:
             return None
         if is_keeping:
             return Happened("log_kept", f"Worker {number} keeps exchanges again.", "info", {"worker": number})
-        text = f"Worker {number} cannot keep exchanges: {fault or 'there is no room'}. It serves on, and is not ready."
+        text = f"Worker {number} cannot keep exchanges: {fault or 'it does not say why'}. It serves on, and is not ready."
         return Happened("log_not_kept", text, "error", {"worker": number, "fault": fault})
 
     def worker_gone(self, number: int, *, was_asked: bool) -> None:

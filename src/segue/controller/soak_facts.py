@@ -1,4 +1,4 @@
-"""What is known of an upgrade beside its gates: daily evals, probes, outputs that people read, tickets, the cost of a month.
+"""What is known of an upgrade beside its gates, in soak above all: daily evals, probes, outputs people read, tickets, cost.
 
 Read from facts alone, so that whoever shows a status opens no log and asks nobody. What writes them: `daily_desk`, `probing`,
 `review`, `tickets`; the month's cost is written down by the daily job (`save_month`).
@@ -20,7 +20,7 @@ from segue.exchanges.measures import measure
 from segue.exchanges.query import ExchangeLog
 from segue.exchanges.selection import Selection
 from segue.gates.report import plain
-from segue.papers.upgrade_view import BesideView
+from segue.papers.upgrade_view import SoakFactView
 from segue.store.upgrades import UpgradeStore
 from segue.upgrade.log import Upgrade
 from segue.upgrade.table import LIVE
@@ -32,7 +32,7 @@ MONTH_OF_DAYS = 7
 TREND_DAYS = 14
 
 
-def beside_view(store: UpgradeStore, upgrade: Upgrade, now: float) -> tuple[BesideView, ...]:
+def soak_facts_view(store: UpgradeStore, upgrade: Upgrade, now: float) -> tuple[SoakFactView, ...]:
     """One line for each part there is something to say of; trouble is marked as such."""
     is_live = upgrade.state.stage in LIVE
     found = [_daily(store, upgrade, now), _probe(store, upgrade)]
@@ -62,7 +62,7 @@ def save_month(store: UpgradeStore, upgrade: Upgrade, found: Projection, *, auth
     store.add_fact(MONTH, opening.workflow, opening.upgrade, body, author=author, at=at)
 
 
-def _daily(store: UpgradeStore, upgrade: Upgrade, now: float) -> BesideView | None:
+def _daily(store: UpgradeStore, upgrade: Upgrade, now: float) -> SoakFactView | None:
     if upgrade.state.is_ended and not store.list_facts(upgrade.opening.workflow, kind=daily_facts.KIND):
         return None
     seen = daily_seen(store, upgrade, now if not upgrade.state.is_ended else upgrade.state.entered_at)
@@ -73,7 +73,7 @@ def _daily(store: UpgradeStore, upgrade: Upgrade, now: float) -> BesideView | No
         "trouble": list(seen.trouble),
         "bundles": {role: one.model_dump(mode="json") for role, one in seen.latest.items()},
     }
-    return BesideView("daily eval", told, is_trouble=bool(seen.trouble), figures=figures)
+    return SoakFactView("daily eval", told, is_trouble=bool(seen.trouble), figures=figures)
 
 
 def _figures(seen: DailySeen) -> str:
@@ -92,7 +92,7 @@ def _one(one: DailyResult) -> str:
     return f"{one.role} answered {one.n_answered} of {one.n_cases}" + (f", {', '.join(means[:3])}" if means else "")
 
 
-def _probe(store: UpgradeStore, upgrade: Upgrade) -> BesideView | None:
+def _probe(store: UpgradeStore, upgrade: Upgrade) -> SoakFactView | None:
     opening = upgrade.opening
     facts = store.list_facts(opening.workflow, kind=probing.KIND, subject=opening.upgrade)
     if not facts:
@@ -100,16 +100,16 @@ def _probe(store: UpgradeStore, upgrade: Upgrade) -> BesideView | None:
     last = facts[-1]
     answers, reason = bool(last.body.get("answers")), str(last.body.get("reason", ""))
     told = f"It answers, since {last.at}." if answers else f"It does not answer, since {last.at}: {reason}."
-    return BesideView("incumbent", told, is_trouble=not answers, figures={"answers": answers, "since": last.at})
+    return SoakFactView("incumbent", told, is_trouble=not answers, figures={"answers": answers, "since": last.at})
 
 
-def _review(store: UpgradeStore, upgrade: Upgrade) -> BesideView:
+def _review(store: UpgradeStore, upgrade: Upgrade) -> SoakFactView:
     seen = review_seen(store, upgrade)
     figures = {"drawn": seen.n_sides, "read": seen.n_read, "by_bundle": plain(seen.by_bundle)}
-    return BesideView("reading", seen.sentence, figures=figures)
+    return SoakFactView("reading", seen.sentence, figures=figures)
 
 
-def _tickets(store: UpgradeStore, upgrade: Upgrade, now: float) -> BesideView | None:
+def _tickets(store: UpgradeStore, upgrade: Upgrade, now: float) -> SoakFactView | None:
     """Where anybody ever counted: whoever does not is not told every day that nobody did."""
     workflow = upgrade.opening.workflow
     if not store.list_facts(workflow, kind=TICKETS):
@@ -117,10 +117,10 @@ def _tickets(store: UpgradeStore, upgrade: Upgrade, now: float) -> BesideView | 
     last = datetime.fromtimestamp(now, UTC).date() - timedelta(days=1)
     trend = ticket_trend(store, workflow, last - timedelta(days=TREND_DAYS - 1), last)
     figures = {"per_day": trend.per_day, "per_day_before": trend.per_day_before, "unknown_days": len(trend.unknown)}
-    return BesideView("tickets", trend.sentence, figures=figures)
+    return SoakFactView("tickets", trend.sentence, figures=figures)
 
 
-def _month(store: UpgradeStore, upgrade: Upgrade) -> BesideView | None:
+def _month(store: UpgradeStore, upgrade: Upgrade) -> SoakFactView | None:
     opening, state = upgrade.opening, upgrade.state
     facts = store.list_facts(opening.workflow, kind=MONTH, subject=opening.upgrade)
     if not facts:
@@ -132,7 +132,7 @@ def _month(store: UpgradeStore, upgrade: Upgrade) -> BesideView | None:
         for role, bundle in (("incumbent", state.incumbent), ("candidate", state.candidate))
     ]
     told = f"If it served everyone: {', '.join(parts)} a month (as of {body.get('day')})."
-    return BesideView("cost", told, figures=body)
+    return SoakFactView("cost", told, figures=body)
 
 
 def _dollars(row: dict[str, Any]) -> str:

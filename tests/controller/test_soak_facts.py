@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from segue.controller import probing
-from segue.controller.beside import beside_view, measure_month, save_month
 from segue.controller.daily_facts import DailyMetric, DailyResult, save_daily
 from segue.controller.projection import project_month
 from segue.controller.reading import read_record
 from segue.controller.review import draw_now
+from segue.controller.soak_facts import measure_month, save_month, soak_facts_view
 from segue.controller.tickets import record_tickets
 from segue.controller.views import status_view
-from segue.papers.upgrade_view import BesideView
+from segue.papers.upgrade_view import SoakFactView
 from segue.store.memory import MemoryStore
 from tests.controller.test_projection import measures
 from tests.controller.test_review import Served
@@ -24,9 +24,9 @@ DAY_S = 86_400.0
 TODAY = datetime.fromtimestamp(NOW, UTC).date()
 
 
-def told(store: MemoryStore, now: float = NOW) -> dict[str, BesideView]:
+def told(store: MemoryStore, now: float = NOW) -> dict[str, SoakFactView]:
     (record,) = store.list_upgrades()
-    return {one.name: one for one in beside_view(store, read_record(record), now)}
+    return {one.name: one for one in soak_facts_view(store, read_record(record), now)}
 
 
 def test_a_young_upgrade_says_that_nothing_was_measured_yet() -> None:
