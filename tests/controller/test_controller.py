@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from segue.controller.controller import Took
+import pytest
+
+from segue.controller.controller import SCAN_S, Took
+from segue.store.upgrades import UpgradeRecord
 from tests.controller.pretend import DAY, Stage, gone
 
 
@@ -197,6 +200,29 @@ def test_one_upgrade_that_goes_wrong_inside_stops_no_other() -> None:
     broken[0] = False
     stage.days(controller, 1)
     assert stage.upgrade().state.stage == "shadow"
+
+
+def test_an_upgrade_that_has_ended_is_read_once_more_and_never_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are; one with something left to do is looked after until that is done."""
+    stage = Stage()
+    stage.open()
+    controller = stage.controller()
+    stage.days(controller, 12)
+    assert stage.upgrade().state.stage == "completed"
+    read: list[str] = []
+    get = stage.store.get_upgrade
+
+    def noted(name: str) -> UpgradeRecord:
+        read.append(name)
+        return get(name)
+
+    monkeypatch.setattr(stage.store, "get_upgrade", noted)
+    last = stage.controller("c2")
+    controller.leave()
+    for _ in range(4):
+        stage.pretend.now += SCAN_S
+        last.tick()
+    assert read == ["u1"]
 
 
 def test_a_share_holds_from_the_moment_after_it_was_seen_to() -> None:

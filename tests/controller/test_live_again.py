@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from segue.controller.live import Timing
+from segue.controller.live_feed import _nothing
+from segue.controller.live_served import Served
 from segue.controller.ports import LiveSeen
 from segue.exchanges import Outcome
 from segue.upgrade.log import Upgrade
@@ -17,6 +23,7 @@ from tests.controller.live_builders import DAY, HOUR, QUALITY, QUICK, T0, Log, a
 NEGATIVE = {"metric": "negative", "source": "outcome", "better": "lower", "baseline": 0.1, "age": 0.2}
 COLD = Timing(block_s=4 * HOUR, settle_s=600.0, reread_s=0.0)
 A_DAY = 120
+NOTHING = _nothing(1, 1)
 
 
 def found(seen: LiveSeen) -> dict[str, Any]:
@@ -69,6 +76,85 @@ def test_a_look_is_the_same_whoever_looked_before(tmp_path: Path, unit: str, see
             assert found(remembers.look(upgrade, now)) == found(log.evidence(COLD).look(upgrade, now))
     finally:
         log.close()
+
+
+def by_the_hour(seed: int, longest: float, *, forgotten: float = 0.0) -> list[tuple[float, Any]]:
+    """Exchanges as they are served, and complaints of the next hours brought by the full hour, some of them twice.
+
+    Some come after more than a day, which no block waits for. Of every hundred, `forgotten` lie for half a day.
+    """
+    draw = Random(seed)
+    rows: list[tuple[float, Any]] = []
+    for one in traffic(days=3, per_day=A_DAY, share=0.3, seed=seed):
+        at = one.at_ns / 1e9
+        rows.append((at + 60.0, one))
+        if draw.random() < 0.4:
+            told = at + draw.choice([draw.random() * longest, draw.random() * longest, DAY + draw.random() * DAY])
+            outcome = Outcome(one.id, "negative", "user", str(draw.randrange(2)), int(told * 1e9), 1.0, workflow="reply")
+            brought = (told // HOUR + 1) * HOUR + (12 * HOUR if draw.random() < forgotten / 100 else 0.0)
+            rows.append((brought, outcome))
+            if draw.random() < 0.2:
+                rows.append((brought + 30 * HOUR, outcome))
+    return sorted(rows, key=lambda row: row[0])
+
+
+def test_outcomes_that_come_by_the_hour_are_no_reason_to_read_anew(tmp_path: Path) -> None:
+    """Their exchanges are not judged yet, or were told of too late, or it was known: all of it is read once."""
+    log, upgrade, waiting = Log(tmp_path), in_canary(a_plan(QUALITY, NEGATIVE)), by_the_hour(5, 3 * HOUR)
+    evidence = log.evidence(COLD)
+    # A minute before the full hour a block has just come of age, up to a few minutes before.
+    for now in (T0 + hour * HOUR + beside for hour in range(9, 72, 8) for beside in (-60.0, 60.0)):
+        log.write(row for at, row in waiting if at <= now)
+        waiting = [row for row in waiting if row[0] > now]
+        seen = evidence.look(upgrade, now)
+        assert seen.figures["late_records"] == 0
+    assert found(seen) == found(log.evidence(COLD).look(upgrade, now))
+    log.close()
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_outcomes_in_any_batches_come_to_the_same(tmp_path: Path, seed: int) -> None:
+    """Some of them after their exchange was judged: those alone are late, and every look is as if all had been there."""
+    log, waiting = Log(tmp_path), by_the_hour(seed, 4.5 * HOUR, forgotten=10)
+    remembers, plan, late = log.evidence(COLD), a_plan(QUALITY, NEGATIVE), 0
+    for quarter in sorted(Random(seed).sample(range(1, 72 * 4), 8)):
+        now = T0 + quarter * HOUR / 4
+        log.write(row for at, row in waiting if at <= now)
+        waiting = [row for row in waiting if row[0] > now]
+        upgrade = at_stage(in_canary(plan), now)
+        seen = remembers.look(upgrade, now)
+        assert found(seen) == found(log.evidence(COLD).look(upgrade, now))
+        late = max(late, seen.figures["late_records"])
+    assert late
+    log.close()
+
+
+def test_what_is_told_of_an_exchange_that_was_judged_and_let_go_is_late(tmp_path: Path) -> None:
+    """As long as it would have counted; after that, and of exchanges that never came, it is no reason to read anew."""
+    log, upgrade = Log(tmp_path), in_canary(a_plan(QUALITY, NEGATIVE))
+    log.write(traffic(days=1, per_day=A_DAY, share=0.3))
+    evidence = log.evidence(COLD)
+    first = next(iter(traffic(days=1, per_day=A_DAY, share=0.3)))
+    counts = [evidence.look(upgrade, T0 + DAY).figures["late_records"]]
+    for exchange, hours in ((first.id, 5.0), ("nobody's", 1.0), (first.id, 4.0)):
+        told = first.at_ns + int(hours * HOUR * 1e9)
+        log.write([Outcome(exchange, "negative", "user", f"{exchange} {hours}", told, 1.0, workflow="reply")])
+        counts.append(evidence.look(upgrade, T0 + DAY).figures["late_records"])
+    assert counts == [0, 0, 0, 1]
+    log.close()
+
+
+@given(st.lists(st.lists(st.text(max_size=3), max_size=8), max_size=12), st.lists(st.text(max_size=3), max_size=8))
+def test_whatever_was_let_go_is_found_with_its_time(parts: list[list[str]], asked: list[str]) -> None:
+    """In however many pieces, and nothing else is."""
+    gone, held = Served(), dict[str, float]()
+    for part in parts:
+        fresh = [name for name in dict.fromkeys(part) if name not in held]
+        times = [float(len(held) + place) for place in range(len(fresh))]
+        held.update(zip(fresh, times, strict=True))
+        rows = replace(NOTHING, ids=np.array(fresh, object), at=np.array(times))
+        gone.add(rows)
+    assert gone.find(asked) == {name: held[name] for name in asked if name in held}
 
 
 def test_what_comes_late_is_counted_and_told_of(tmp_path: Path) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from segue.controller.actions import act_on
 from segue.controller.incidents import INCIDENT, list_incidents
 from segue.controller.reading import read_named
 from segue.controller.rolling_back import note_rollback, roll_back, take_back
-from segue.errors import InputError, NotFoundError
+from segue.errors import ConflictError, InputError, NotFoundError, StoreError
 from segue.model.route import RouteRevision
 from segue.store import MemoryStore
 from segue.upgrade.log import UpgradeEntry
@@ -98,6 +99,26 @@ def test_a_plan_that_cannot_be_read_stops_nobody(store: MemoryStore) -> None:
     assert done.is_new
     assert "plan of upgrade mail-2 cannot be read, so anyone may" in done.notes[0]
     assert "not in the log of upgrade mail-2 yet" in done.notes[1]
+
+
+def test_what_the_store_lets_through_too_late_is_not_done(store: MemoryStore) -> None:
+    """Nobody waits for it any more, and somebody may have let the candidate in anew since."""
+    an_upgrade(store)
+    before = store.find_route("mail", "production")
+    with pytest.raises(StoreError, match="given up"):
+        take_back(store, "mail", by="ada", reason="it burns", at=LATER, is_late=lambda: True)
+    assert store.find_route("mail", "production") == before
+
+
+def test_a_note_that_comes_late_stays_out_of_the_next_upgrade(store: MemoryStore) -> None:
+    """What was meant for one is not done to another that was opened since."""
+    upgrade = an_upgrade(store)
+    rolled_back(store, upgrade)
+    opening = {**upgrade.opening.model_dump(mode="json"), "upgrade": "mail-2"}
+    store.open_upgrade("mail-2", "mail", "production", opening, author="ada", at="t")
+    with pytest.raises(ConflictError, match="meant for mail-1"):
+        act_on(store, "mail", "roll_back", by="ada", reason="it burns", at=LATER, of="mail-1")
+    assert read_named(store, "mail-2").entries == ()
 
 
 def test_without_an_upgrade_the_route_is_taken_back_all_the_same(store: MemoryStore) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import threading
@@ -95,6 +96,7 @@ class Answering:
     """A gateway's socket that answers one question with what it is given."""
 
     def __init__(self, path: Path, answer: bytes) -> None:
+        self.asked: dict[str, Any] = {}
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(str(path))
         self._socket.listen()
@@ -104,7 +106,7 @@ class Answering:
     def _run(self, answer: bytes) -> None:
         line, _ = self._socket.accept()
         with line:
-            line.recv(1000)
+            self.asked = json.loads(line.recv(1000))
             line.sendall(answer)
 
     def end(self) -> None:
@@ -131,6 +133,7 @@ def test_gateways_of_this_machine_are_asked_and_not_looked_for_again(folder: Pat
     found = confirm_flip(store, folder, FLIPPED)
     answering.end()
     assert [(one.gateway, one.revision, one.workers, one.fault) for one in found] == [("7", 3, 1, None)]
+    assert answering.asked == {"do": "sync", "workflow": "mail", "revision": 3}
 
 
 def test_one_that_answers_nonsense_is_told_once(folder: Path) -> None:
@@ -177,6 +180,31 @@ def test_the_slowest_worker_counts() -> None:
     assert slowest(each) == {"mail": 2}
     assert slowest([]) == {}
     assert slowest([*each, {"revisions": {}}]) == {}
+
+
+async def test_a_store_that_is_locked_keeps_no_gateway_from_serving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is waited for a moment; once it was said after all, somebody looks for what was flipped just before."""
+    monkeypatch.setattr("segue.gateway.presence.FIRST_S", 0.01)
+    unlocked, looked = threading.Event(), asyncio.Event()
+
+    class Book:
+        """Takes nothing until it is unlocked."""
+
+        def tell(self, _said: GatewaySaid) -> None:
+            """Wait."""
+            assert unlocked.wait(20)
+
+        def leave(self, name: str) -> None:
+            """Never asked."""
+
+    presence = Presence(Book(), lambda: SAID)
+    await presence.begin(late=looked.set)
+    assert not looked.is_set()
+    unlocked.set()
+    async with asyncio.timeout(20):
+        await looked.wait()
+    monkeypatch.undo()
+    await Presence(Book(), lambda: SAID).begin(late=pytest.fail)
 
 
 async def test_a_gateway_says_what_it_serves_again_and_again_and_when_it_moved() -> None:

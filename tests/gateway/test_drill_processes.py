@@ -41,12 +41,12 @@ def test_a_rollback_is_practised_in_staging(team: Team) -> None:
     cut_off.wait()
     os.kill(gateway.pid, signal.SIGCONT)
     assert store.find_route("mail", "staging").route.share == 1.0
-    done = team.process("drill", "mail", "--candidate", "new")
+    done = team.segue("drill", "mail", "--candidate", "new")
     assert (done["ok"], done["gateways"], done["repaired"] is None) == (True, 1, False)
     assert min(done["flip_ms"], done["rollback_ms"]) > 0
     assert store.find_route("mail", "staging").route.candidate is None
     assert len(store.route_history("mail", "production")) == 1
-    ready = team.process("ready", "mail", code=11)
+    ready = team.segue("ready", "mail", code=11)
     assert {one["name"]: one["answer"] for one in ready["boxes"]}["drill"] == "yes"
     store.close()
     os.killpg(gateway.pid, signal.SIGTERM)

@@ -72,7 +72,7 @@ def test_a_locked_sqlite_file_keeps_nobody_on_the_candidate(tmp_path: Path, prov
             other.rollback()
         until(one, "is in the store")
         until(two, "is in the store")
-        done = team.process("rollback", "mail")
+        done = team.segue("rollback", "mail")
         assert (done["pending"], done["new"], done["revision"], done["reason"]) == (False, False, 2, "it burns")
         assert said_by(done) == [(None, False)] * 2
         assert [each["revision"] for each in team.segue("route", "history", "mail")] == [2, 1]
@@ -101,7 +101,7 @@ def test_a_postgresql_that_is_gone_keeps_nobody_on_the_candidate(tmp_path: Path,
             assert again.ask()[0] == OLD, "it was written down"
             database.start()
             until(again, "is in the store")
-            done = team.process("rollback", "mail", code=13)
+            done = team.segue("rollback", "mail", code=13)
             assert (done["revision"], done["reason"], done["new"]) == (2, "it burns", False)
             assert again.ask()[0] == OLD
         store = open_store(address)
@@ -118,7 +118,7 @@ def test_half_the_gateways_killed(tmp_path: Path, providers: dict[str, str]) -> 
         team.served(lost)
         os.killpg(lost.pid, signal.SIGKILL)
         lost.communicate(timeout=20)
-        found = team.process("rollback", "mail")
+        found = team.segue("rollback", "mail")
         assert (found["new"], said_by(found)) == (True, [(None, False)])
         assert found["ms"] >= found["gateways"][0]["ms"] > 0
         assert living.ask()[0] == OLD
@@ -166,7 +166,7 @@ def test_while_an_approval_is_pending_and_no_controller_runs(tmp_path: Path, pro
             assert answer == expected
             said += [{"role": "assistant", "content": answer}, {"role": "user", "content": "And then?"}]
             if expected == NEW:
-                found = team.process("rollback", "mail", "--reason", "it burns")
+                found = team.segue("rollback", "mail", "--reason", "it burns")
     assert (found["new"], found["entry"], found["incident"]) == (True, 3, "up-1-3")
     assert read_named(store, "up-1").state.stage == "rolled_back"
     store.close()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
-from segue.errors import ConflictError, NotFoundError
+from segue.errors import ConflictError, InputError, NotFoundError
 from segue.model.route import RouteRevision
 from segue.store import Store
+from segue.store.upgrades import UnderWay
 from tests.store.builders import WHO, a_bundle, a_digest, a_route
 from tests.store.conftest import Place
 
@@ -73,6 +75,49 @@ def test_a_route_names_bundles_of_its_own_workflow(routed: Store) -> None:
     for digest in (a_digest("nothing"), a_bundle("old", workflow="chat").digest):
         with pytest.raises(NotFoundError, match="refunds"):
             routed.flip_route(a_route(OLD, candidate=digest), follows=1, reason="no", **WHO)
+
+
+def anyone(_under_way: UnderWay | None) -> None:
+    """Everybody may."""
+
+
+def test_everybody_is_taken_back_whatever_is_in_force(routed: Store) -> None:
+    """On the revision that is the last one by then; where nobody is on a candidate nothing is written."""
+    back: dict[str, Any] = {"author": "bob", "reason": "it burns", "at": "t3", "may": anyone}
+    assert routed.take_back("refunds", "production", **back) == (routed.find_route("refunds", "production"), False)
+    routed.flip_route(a_route(OLD, **share(5), shadow={"share": 0.5}), follows=1, reason="step", **WHO)
+    done = routed.take_back("refunds", "production", **back)
+    assert done == (RouteRevision(3, a_route(OLD).following(a_route(OLD, **share(5))), "bob", "it burns", "t3"), True)
+    assert routed.find_route("refunds", "production") == done[0]
+    before = routed.verify_log()
+    assert routed.take_back("refunds", "production", **back) == (done[0], False)
+    assert routed.verify_log() == before
+    assert before.holds
+    with pytest.raises(NotFoundError, match="it has one in production"):
+        routed.take_back("refunds", "staging", **back)
+
+
+def test_whoever_may_not_take_anybody_back_changes_nothing(routed: Store) -> None:
+    """Who is asked sees the upgrade under way, of this workflow and environment, and no other."""
+    routed.flip_route(a_route(OLD, **share(5)), follows=1, reason="step", **WHO)
+    routed.open_upgrade("over", "refunds", "production", {"n": 1}, **WHO)
+    routed.add_upgrade_entry("over", 1, {}, ends=True, fence=None, **WHO)
+    routed.open_upgrade("elsewhere", "refunds", "staging", {"n": 2}, **WHO)
+    seen: list[UnderWay | None] = []
+
+    def nobody(under_way: UnderWay | None) -> None:
+        seen.append(under_way)
+        raise InputError("Not yours.", fix="Ask.")
+
+    for _ in range(2):
+        before = routed.verify_log()
+        with pytest.raises(InputError, match="Not yours"):
+            routed.take_back("refunds", "production", reason="no", may=nobody, **WHO)
+        assert routed.verify_log() == before
+        assert routed.find_route("refunds", "production").revision == 2
+        if len(seen) == 1:
+            routed.open_upgrade("on", "refunds", "production", {"n": 3}, **WHO)
+    assert seen == [None, UnderWay("on", "refunds", {"n": 3})]
 
 
 def test_environments_have_routes_of_their_own(routed: Store) -> None:

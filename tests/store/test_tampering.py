@@ -16,6 +16,7 @@ from segue.errors import TamperError
 from segue.store import MemoryStore, Store, open_store
 from segue.store.chain import entry_hash
 from segue.store.sql.schema import metadata
+from segue.store.upgrades import UnderWay
 from tests.store.builders import WHO, a_bundle, a_case, a_digest, fill
 from tests.store.conftest import Place
 
@@ -266,6 +267,23 @@ class TestReadingWhatWasAltered:
         with pytest.raises(TamperError, match="not what its digest says") as caught:
             store.get_bundle(a_bundle("old").digest)
         assert "segue log verify" in caught.value.fix
+        store.close()
+
+    def test_an_upgrade_that_cannot_be_read_keeps_nobody_on_a_candidate(self, filled: Path) -> None:
+        """Whoever may is asked without it."""
+        store = open_store(filled)
+        store.open_upgrade("refunds-2", "refunds", "production", {"plan": "careful"}, **WHO)
+        store.close()
+        tamper(filled, "UPDATE upgrades SET body = '{'")
+        store = open_store(filled)
+        store.add_bundle(a_bundle("new"), **WHO)
+        last = store.find_route("refunds", "production")
+        route = last.route.model_copy(update={"candidate": a_bundle("new").digest, "share": 0.5})
+        store.flip_route(route, follows=last.revision, reason="r", **WHO)
+        seen: list[UnderWay | None] = []
+        flipped, is_new = store.take_back("refunds", "production", reason="r", may=seen.append, **WHO)
+        assert (is_new, flipped.route.candidate) == (True, None)
+        assert seen == [UnderWay("refunds-2", "refunds", None)]
         store.close()
 
     @pytest.mark.parametrize(

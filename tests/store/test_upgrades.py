@@ -144,8 +144,13 @@ class TestUpgrades:
         assert names() == ["k", "m", "a", "z"]
         assert names("refunds") == ["m", "a", "z"]
         assert names("refunds", "production") == ["a", "z"]
+        assert [one.upgrade for one in store.list_upgrades("refunds", most=2)] == ["m", "a"]
+        assert [one.entries for one in store.list_upgrades("refunds", "production", most=1)] == [({"event": "passed"},)]
+        assert store.list_upgrades(most=0) == []
         assert names(None, "production", only_open=True) == ["k", "a"]
         assert names("nothing") == []
+        assert store.ended_upgrades("production") == ["z"]
+        assert store.ended_upgrades("staging") == []
         assert [one.entries for one in store.list_upgrades("refunds", "production")] == [
             ({"event": "passed"},),
             ({"event": "abort"},),

@@ -147,7 +147,15 @@ def _serve(
         )
         name = f"{gethostname()}-{os.getpid()}-{worker.run}"
         own = sockets / f"{os.getpid()}.sock"
-        settings = KeeperSettings(name, workers, worker, own, state / "exchanges", telemetry=telemetry)
+        settings = KeeperSettings(
+            name,
+            workers,
+            worker,
+            own,
+            state / "exchanges",
+            telemetry=telemetry,
+            ship_within_s=workspace.config.gateway.ship_within_s,
+        )
 
         def started(found: Started) -> None:
             url, metrics = url_of(host, found.port), None
@@ -163,7 +171,7 @@ def _serve(
         keeper = Keeper(settings, source=source, environ=workspace.environ, report=screen.report, started=started)
         if telemetry.spans:
             screen.report(Happened("spans_on", "Spans go to the collector that OTEL_EXPORTER_OTLP_… names.", "info"))
-        asyncio.run(_until_told(keeper, workspace.state))
+        asyncio.run(_until_told(keeper, workspace.state, environment))
     screen.stopped()
 
 
@@ -184,13 +192,18 @@ def _telemetry(workspace: Workspace, metrics: str | None, log: LogForm | None) -
     return TelemetrySettings(address, log or declared.log, wanted)
 
 
-async def _until_told(keeper: Keeper, store: str) -> None:
+async def _until_told(keeper: Keeper, store: str, environment: str) -> None:
     from segue.store.flips import FlipBell
 
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, keeper.stop)
-    with FlipBell(store, lambda: loop.call_soon_threadsafe(keeper.ring)):
+
+    def tell(workflow: str, where: str, revision: int) -> None:
+        if where == environment:
+            loop.call_soon_threadsafe(keeper.ring, {workflow: revision})
+
+    with FlipBell(store, lambda: loop.call_soon_threadsafe(keeper.ring), tell=tell):
         await keeper.run()
 
 
@@ -232,7 +245,8 @@ def _simulated(workspace: Workspace) -> Iterator[Mapping[str, dict[str, Any]]]:
         suite = Path(scratch) / "suite.jsonl"
         suite.write_text("".join(_cases(workspace)) if entries else "", encoding="utf-8")
         try:
-            for number, (name, entry) in enumerate(entries.items()):
+            # All are started before the first is waited for: each takes most of a second.
+            for number, entry in enumerate(entries.values()):
                 script = Path(scratch) / f"{number}.json"
                 script.write_text(json.dumps(entry), encoding="utf-8")
                 given = ("--script", str(script), "--suite", str(suite), "--root", str(workspace.root))
@@ -241,6 +255,7 @@ def _simulated(workspace: Workspace) -> Iterator[Mapping[str, dict[str, Any]]]:
                     command, stdout=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=end_with_parent
                 )
                 processes.append(process)
+            for name, process in zip(entries, processes, strict=True):
                 assert process.stdout is not None, "asked for"
                 base_url = process.stdout.readline().strip()
                 if not base_url:

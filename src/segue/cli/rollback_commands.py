@@ -34,10 +34,13 @@ def rollback_command(workflow: str, reason: str, environment: str, as_json: bool
     # The clock first: what follows is time that users spend on the candidate.
     at = datetime.now(UTC).timestamp()  # noqa: TID251  the edge: it is passed on
     rolling = Rolling(Asked(find_workspace(Path.cwd()), workflow, environment, author(), reason.strip() or "rolled back", at))
-    outcome = rolling.run()
-    if not as_json:
-        _show(outcome)
-    outcome = rolling.note(outcome)
+    try:
+        outcome = rolling.run()
+        if not as_json:
+            _show(outcome)
+        outcome = rolling.note(outcome)
+    finally:
+        rolling.close()
     if as_json:
         print_json(outcome.as_json())
     else:

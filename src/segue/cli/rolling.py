@@ -110,9 +110,11 @@ class Outcome:
 class Aside(Generic[T]):
     """Something done in a thread of its own, begun when it is made."""
 
-    def __init__(self, work: Callable[[], T]) -> None:
+    def __init__(self, work: Callable[[], T], given_up: threading.Event | None = None) -> None:
+        """`given_up` is set once nobody waits for it any more: what it has not done by then is not to be done."""
         self._found: T | None = None
         self._error: BaseException | None = None
+        self._given_up = given_up or threading.Event()
         self._thread = threading.Thread(target=self._run, args=(work,), daemon=True, name="segue-store")
         self._thread.start()
 
@@ -120,6 +122,7 @@ class Aside(Generic[T]):
         """What came of it, or its error; `StoreError` where it is not done by then, or failed in a way nobody foresaw."""
         self._thread.join(seconds)
         if self._thread.is_alive():
+            self._given_up.set()
             raise StoreError(f"{what} is not done after {seconds:g} s.", fix="See whether the store is locked or gone.")
         if isinstance(self._error, SegueError):
             raise self._error
@@ -127,6 +130,11 @@ class Aside(Generic[T]):
             raise StoreError(f"{what} failed ({type(self._error).__name__}).") from self._error
         assert self._found is not None, "done, and without an error"
         return self._found
+
+    @property
+    def is_at_it(self) -> bool:
+        """Whether it is still being done, awaited or not."""
+        return self._thread.is_alive()
 
     def _run(self, work: Callable[[], T]) -> None:
         try:
@@ -139,7 +147,9 @@ class Rolling:
     """One rollback: `run` it, then `note` it."""
 
     def __init__(self, asked: Asked) -> None:
-        # Here, and not while the store has its moment: loading its libraries may take a second.
+        # Here, and not while the store has its moment: loading what works with it may take a second or two.
+        import segue.controller.rolling_back
+        import segue.gateway.orders
         import segue.store.sql  # noqa: F401
         from segue.gateway.control import socket_folder
 
@@ -148,11 +158,32 @@ class Rolling:
         self.sockets = socket_folder(self.state)
         self.store: Store | None = None
         self._workspace: Workspace | None = None
+        self._unloaded: SegueError | None = None
+        self._asides: list[Aside[RolledBack]] = []
+        self._load()
+
+    def close(self) -> None:
+        """Close the store, unless somebody left behind still waits for it: nobody waits for that one."""
+        if self.store is not None and not any(one.is_at_it for one in self._asides):
+            self.store.close()
+
+    def _load(self) -> None:
+        """The workspace, and the driver of its store."""
+        from segue.workspace import load_workspace
+
+        try:
+            self._workspace = load_workspace(self.asked.root, os.environ)
+            if self._workspace.state.startswith("postgres"):
+                import segue.store.sql.postgresql  # noqa: F401
+        except SegueError as error:
+            self._unloaded = error
 
     def run(self) -> Outcome:
         """Until the last gateway confirmed. `InputError` where it is not theirs to do, `NotFoundError` where nothing serves."""
         began = time.perf_counter()
-        aside = Aside(self._take_back)
+        given_up = threading.Event()
+        aside = Aside(lambda: self._take_back(given_up.is_set), given_up)
+        self._asides.append(aside)
         try:
             done = aside.wait(STORE_S, "The rollback in the store")
         except StoreError as error:
@@ -167,22 +198,28 @@ class Rolling:
         if done is None or store is None:
             return outcome
         aside = Aside(lambda: note_rollback(store, done, by=asked.by, reason=asked.reason, at=asked.at))
+        self._asides.append(aside)
         try:
             return replace(outcome, done=aside.wait(NOTE_S, "Writing it into the log of the upgrade"))
         except StoreError as error:
             return replace(outcome, done=replace(done, notes=(*done.notes, error.what)))
 
-    def _take_back(self) -> RolledBack:
-        """All that needs the store. What is not the store's fault, and stops a rollback, leaves as it is."""
+    def _take_back(self, is_late: Callable[[], bool]) -> RolledBack:
+        """All that needs the store. What is not the store's fault, and stops a rollback, leaves as it is.
+
+        Once `is_late` nothing is flipped any more: the order that the gateways have is the rollback, and whoever lets a
+        candidate in after it has seen it.
+        """
         from segue.cli.desk import open_state
         from segue.controller.rolling_back import take_back
         from segue.errors import InputError, NotFoundError, TamperError
         from segue.gateway.orders import enact_order, find_order, forget_order
-        from segue.workspace import load_workspace
 
         asked = self.asked
         try:
-            self._workspace = load_workspace(asked.root, os.environ)
+            if self._unloaded is not None:
+                raise self._unloaded
+            assert self._workspace is not None, "loaded, or it is said why not"
             self.store = open_state(self._workspace)
             if (order := find_order(self.state, asked.workflow, asked.environment)) is not None:
                 enact_order(self.store, order)
@@ -191,7 +228,13 @@ class Rolling:
             raise StoreError(error.what, fix=error.fix) from error
         try:
             return take_back(
-                self.store, asked.workflow, by=asked.by, reason=asked.reason, at=asked.at, environment=asked.environment
+                self.store,
+                asked.workflow,
+                by=asked.by,
+                reason=asked.reason,
+                at=asked.at,
+                environment=asked.environment,
+                is_late=is_late,
             )
         except TamperError as error:
             raise StoreError(error.what, fix=error.fix) from error

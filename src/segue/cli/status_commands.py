@@ -52,7 +52,7 @@ def status_command(workflow: str | None, environment: str, whole: bool, watch: b
             return
         views = [status_view(desk.store, one, wall_clock()) for one in read_open(desk.store, environment)]
         controller = controller_view(desk.store, environment)
-        last = [] if views else desk.store.list_upgrades(environment=environment)[:MOST_ENDED]
+        last = [] if views else desk.store.list_upgrades(environment=environment, most=MOST_ENDED)
         ended = [read_record(one) for one in last]
     if as_json:
         from segue.gates.report import plain

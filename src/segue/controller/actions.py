@@ -59,13 +59,18 @@ def act_on(
     candidate: str | None = None,
     key: str = "",
     request: Request | None = None,
+    of: str | None = None,
 ) -> UpgradeEntry:
     """Do it, and write it down; `key` names the API key it came with, and a `request` counts once.
+
+    With `of` it is meant for that upgrade alone, and never for one that was opened since.
 
     `InputError` where it is not possible there, or not theirs; `ConflictError` where the upgrade moved on meanwhile;
     `NotFoundError` where there is none.
     """
     upgrade = read_upgrade(store, workflow, environment)
+    if of is not None and upgrade.opening.upgrade != of:
+        raise _is_another(upgrade, of)
     asked = Asked(action, by, reason, at, candidate, key, request)
     try:
         return _append(store, upgrade, asked)
@@ -74,12 +79,23 @@ def act_on(
         made = None if request is None else made_before(again, request)
         if made is not None:
             return made
+        if again.opening.upgrade != upgrade.opening.upgrade:
+            raise _is_another(again, upgrade.opening.upgrade) from None
         if action in _FORWARD and _place(again) != _place(upgrade):
             raise ConflictError(
                 f"'{workflow}' moved on meanwhile: it was in {where(upgrade.state)}, and is in {where(again.state)} now.",
                 fix=f"Look, and say again what you want: segue status {workflow}",
             ) from None
         return _append(store, again, asked)
+
+
+def _is_another(found: Upgrade, meant: str) -> ConflictError:
+    """What was meant for one upgrade is not done to the next."""
+    workflow = found.opening.workflow
+    return ConflictError(
+        f"'{workflow}' has another upgrade by now: {found.opening.upgrade}; this was meant for {meant}.",
+        fix=f"Look, and say again what you want: segue status {workflow}",
+    )
 
 
 def _append(store: Store, upgrade: Upgrade, asked: Asked) -> UpgradeEntry:

@@ -63,6 +63,8 @@ class Controller:
     _token: int = 0
     _scanned: float | None = None
     _pending: set[str] = field(default_factory=set)
+    _settled: set[str] = field(default_factory=set)
+    """Upgrades that have ended with nothing left to do: nobody adds to one, so it need not be read again."""
     _looked: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -79,7 +81,7 @@ class Controller:
             return None
         is_new, self._token = lease.token != self._token, lease.token
         if is_new or self._scanned is None or not 0 <= now - self._scanned < SCAN_S:
-            self._pending |= {one.opening.upgrade for one in self._ended()}
+            self._scan()
             self._scanned = now
         effects = Effects(self.world, Fence(self.lease, lease.token))
         done, self.unreadable = [], {}
@@ -112,19 +114,25 @@ class Controller:
             yield from self._read(self.world.store.get_upgrade(name))
         self._pending |= known
 
-    def _ended(self) -> Iterator[Upgrade]:
-        for record in self.world.store.list_upgrades(environment=self.environment):
-            for upgrade in self._read(record, is_open=False):
-                if upgrade.state.is_ended and self._undone(upgrade):
-                    yield upgrade
+    def _scan(self) -> None:
+        """Ended upgrades, each read once: those that leave something to do are looked after until it is done."""
+        store = self.world.store
+        for name in store.ended_upgrades(self.environment):
+            if name in self._settled or name in self._pending:
+                continue
+            try:
+                upgrade = read_record(store.get_upgrade(name))
+            except TamperError:
+                # Tried again at the next scan: it may be mended from a backup.
+                continue
+            (self._pending if self._undone(upgrade) else self._settled).add(name)
 
-    def _read(self, record: UpgradeRecord, *, is_open: bool = True) -> Iterator[Upgrade]:
+    def _read(self, record: UpgradeRecord) -> Iterator[Upgrade]:
         """It, or nothing: one that was damaged, or is of another version of Segue, must not blind those who lead the others."""
         try:
             yield read_record(record)
         except TamperError as error:
-            if is_open:
-                self.unreadable[record.workflow] = error
+            self.unreadable[record.workflow] = error
 
     def _lead(self, effects: Effects, upgrade: Upgrade, now: float) -> Took:
         """What is undone, then look, decide and act until nothing more follows."""

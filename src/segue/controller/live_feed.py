@@ -1,8 +1,9 @@
 """The rows of a stage, block by block, as they come of age: what evidence is made of, in one order whoever reads it.
 
 A block is read once its end lies a settling time back and nothing older waits in the spool; each metric is judged at its own
-age. What arrives later still is counted: everything is read anew then, at most every `reread_s`, so that whoever remembers
-comes to what one who remembers nothing comes to.
+age. An outcome may come as late as it likes while its exchange is not judged yet, or if it was told when that no longer counts.
+Where what arrives changes a block that was judged, everything is read anew, at most every `reread_s`: bets follow each other,
+and whoever remembers is to come to what one who remembers nothing comes to.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import numpy as np
 
 from segue.controller.live_blocks import DAY_S, Span, TimeBlock, Timeline, spans_of
 from segue.controller.live_rows import COLUMNS, EVERYONE, Reader, Rows, read_rows
+from segue.controller.live_served import Served
 from segue.controller.live_told import COLUMNS as TOLD_COLUMNS
-from segue.controller.live_told import Told
+from segue.controller.live_told import Heard, Told
 from segue.exchanges.arrivals import Arrivals, Arrived
 from segue.exchanges.query import ExchangeLog
 from segue.model.plan import Plan
@@ -50,7 +52,8 @@ def timing_of(plan: Plan) -> Timing:
 class Due:
     """These streams of a block have come of age. `rows` are those of the block; `later` those served since it began.
 
-    `is_first`: the block is seen for the first time.
+    `is_first`: the block is seen for the first time. `beside` are the same of other segments, by name: of those that are on the
+    candidate since a step before.
     """
 
     block: TimeBlock
@@ -61,6 +64,7 @@ class Due:
     later: Rows
     is_first: bool
     is_last: bool
+    beside: tuple[tuple[str, Rows, Rows], ...] = ()
 
 
 @dataclass
@@ -83,6 +87,7 @@ class Feed:
     _arrivals: Arrivals | None = None
     _pool: Rows | None = None
     _fresh: list[Rows] = field(default_factory=list)
+    _gone: Served = field(default_factory=Served)
     _next: dict[float, int] = field(default_factory=dict)
     _has_late: bool = False
     _read_at: float = -inf
@@ -128,10 +133,10 @@ class Feed:
                 number,
                 tuple(place for place, one in enumerate(self.ages) if one == age),
                 age,
-                self._of_segment(mine, block.step),
-                self._of_segment(later, block.step) if not self.by_user else later,
+                *self._of_segment(mine, later, segment_of(self.segments, block.step)),
                 is_first=age == ages[0],
                 is_last=age == ages[-1],
+                beside=tuple((name, *self._of_segment(mine, later, name)) for name in beside(self.segments, block.step)),
             )
             self._next[age] = number + 1
         self._let_go()
@@ -178,7 +183,7 @@ class Feed:
 
     def _take(self, arrived: Arrived, now: float) -> int:
         """Keep what came; gives how many of it came after its block was read."""
-        late, frontier, horizon = 0, self.frontier, self._horizon()
+        late, frontier = 0, self.frontier
         for table in arrived.exchanges:
             rows = read_rows(table, self.reader)
             rows = rows.take(rows.at >= self.since)
@@ -188,12 +193,32 @@ class Feed:
             newest = float(rows.at.max(initial=-inf, where=rows.at <= now + AHEAD_S))
             if newest > -inf:
                 self.newest = newest if self.newest is None else max(self.newest, newest)
-            late += int((rows.at < (horizon if self.by_user else frontier)).sum())
+            late += int((rows.at < (self._horizon() if self.by_user else frontier)).sum())
             self._fresh.append(rows)
-        for at in self.told.add(arrived.outcomes):
-            late += self.since <= at < horizon
+        late += self._late_outcomes(list(self.told.add(arrived.outcomes)))
         self.told.add_waiting(arrived.outcomes_in_spool)
         return late
+
+    def _late_outcomes(self, heard: Sequence[Heard]) -> int:
+        """How many came after what they count for was judged."""
+        horizon = self._horizon()
+        maybe = [one for one in heard if one.at < horizon]
+        if self.by_user or not maybe:
+            return sum(self.since <= one.at for one in maybe)
+        names = {one.exchange for one in maybe}
+        served = self._gone.find(names)
+        for rows in (self._pool, *self._fresh):
+            if rows is not None:
+                served.update((name, at) for name, at in zip(rows.ids.tolist(), rows.at.tolist(), strict=True) if name in names)
+        return sum(self._is_judged(served.get(one.exchange), one) for one in maybe)
+
+    def _is_judged(self, served: float | None, one: Heard) -> bool:
+        """Whether it would have counted in a block that was read without it. An exchange that never came counts nowhere."""
+        age = self.ages[one.stream]
+        number = self._next[age]
+        if served is None or not number or served >= self.timeline.blocks[number - 1].end:
+            return False
+        return one.at <= served + age
 
     def _horizon(self) -> float:
         """Up to when outcomes were taken for known."""
@@ -209,17 +234,20 @@ class Feed:
         assert self._pool is not None
         return self._pool
 
-    def _of_segment(self, rows: Rows, step: int) -> Rows:
-        """Those whose share is the step's: a segment's members at another share are another comparison."""
-        name = self.segments[step] if step < len(self.segments) else None
-        return rows.take(rows.segment == (name or EVERYONE))
+    def _of_segment(self, mine: Rows, later: Rows, name: str) -> tuple[Rows, Rows]:
+        """Those whose share is this segment's: members of others, at another share, are another comparison."""
+        chosen = mine.take(mine.segment == name)
+        return chosen, later if self.by_user else chosen
 
     def _let_go(self) -> None:
         """Forget rows that no block waits for."""
         numbers = [number for number in self._next.values() if number < len(self.timeline.blocks)]
         begin = self.timeline.blocks[min(numbers)].begin if numbers else inf if self.timeline.is_over else self._open_from()
         if self._pool is not None and len(self._pool) and self._pool.at[0] < begin:
-            self._pool = self._pool.take(slice(int(np.searchsorted(self._pool.at, begin)), None))
+            first = int(np.searchsorted(self._pool.at, begin))
+            if self.told.streams and not self.by_user:
+                self._gone.add(self._pool.take(slice(None, first)))
+            self._pool = self._pool.take(slice(first, None))
             self.told.forget(begin)
 
     def _open_from(self) -> float:
@@ -229,10 +257,22 @@ class Feed:
         if not keep_arrivals:
             self._arrivals = None
         self._pool, self._fresh, self._has_late, self._read_at = None, [], False, now
+        self._gone = Served()
         self._next = dict.fromkeys(self._next, 0)
         self.timeline = Timeline(self.timeline.block_s, self.timeline.cycle_days, self.timeline.hold_days)
         self.timeline.follow(spans, now)
         self.told = Told(self.told.workflow, self.told.streams, self.told.settings, incidents=self.told.incidents)
+
+
+def segment_of(segments: Sequence[str | None], step: int) -> str:
+    """Whose share a step is of."""
+    return (segments[step] if step < len(segments) else None) or EVERYONE
+
+
+def beside(segments: Sequence[str | None], step: int) -> tuple[str, ...]:
+    """Whom the steps before took to the candidate, and who are not of this one."""
+    before = [segment_of(segments, place) for place in range(min(step, len(segments)))]
+    return tuple(name for name in dict.fromkeys(before) if name != segment_of(segments, step))
 
 
 def make_feed(

@@ -32,6 +32,14 @@ class _Said(NamedTuple):
     bad: float | None
 
 
+class Heard(NamedTuple):
+    """An outcome that says something new: of which exchange, to which stream, and when it was told."""
+
+    exchange: str
+    stream: int
+    at: float
+
+
 def tells_by_silence(stream: Stream) -> bool:
     """Whether nothing told means that nothing happened: bad things that are counted per unit served, with nobody asked."""
     return stream.better == "lower" and stream.answered >= 1 and stream.sampled >= 1
@@ -49,8 +57,8 @@ class Told:
     unreadable: int = 0
     _many: int = _MANY
 
-    def add(self, tables: Iterable[pa.Table]) -> Iterator[float]:
-        """Read what came; gives the times of those that are watched."""
+    def add(self, tables: Iterable[pa.Table]) -> Iterator[Heard]:
+        """Read what came; gives those that are watched and change what is known."""
         for table in tables:
             for row in _watched(table, {*self.streams, INCIDENT}):
                 if not _may_tell(row, self.workflow):
@@ -58,7 +66,9 @@ class Told:
                 if row["kind"] == INCIDENT:
                     self._note(row["exchange"], row["value"])
                 if row["kind"] in self.streams:
-                    yield self._keep(row, self.streams[row["kind"]])
+                    heard = self._keep(row, self.streams[row["kind"]])
+                    if heard is not None:
+                        yield heard
 
     def add_waiting(self, outcomes: Iterable[Outcome]) -> None:
         """Those in the spool: an incident waits for nobody; all else counts once it is shipped."""
@@ -70,16 +80,17 @@ class Told:
         if value is None or value == 1:
             self.incidents.add(exchange)
 
-    def _keep(self, row: Mapping[str, Any], place: int) -> float:
+    def _keep(self, row: Mapping[str, Any], place: int) -> Heard | None:
         at = int(row["at_ns"]) / 1e9
         said = _Said(at, str(row.get("content") or ""), self._badness(row, self.settings[place]))
         of_exchange = self._found.setdefault(str(row["exchange"]), {})
         key = (place, str(row["identity"]))
         known = of_exchange.get(key)
-        if known is None or said[:2] < known[:2]:
-            of_exchange[key] = said
         self.unreadable += known is None and said.bad is None
-        return at
+        if known is not None and said[:2] >= known[:2]:
+            return None
+        of_exchange[key] = said
+        return Heard(str(row["exchange"]), place, at)
 
     def _badness(self, row: Mapping[str, Any], stream: Stream) -> float | None:
         value, low, high = (row.get(name) for name in ("value", "lowest", "highest"))

@@ -29,7 +29,7 @@ def read_upgrade(store: UpgradeStore, workflow: str, environment: str = PRODUCTI
 
 def find_upgrade(store: UpgradeStore, workflow: str, environment: str = PRODUCTION) -> Upgrade | None:
     """As `read_upgrade`; `None` where there is none. Newest first is the store's order, and only the newest can be open."""
-    for record in store.list_upgrades(workflow, environment):
+    for record in store.list_upgrades(workflow, environment, most=1):
         return read_record(record)
     return None
 

@@ -12,21 +12,15 @@ from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
-from segue.controller.actions import act_on
-from segue.controller.incidents import incident_of, open_incident
 from segue.controller.moments import iso
 from segue.controller.reading import PRODUCTION, read_record
-from segue.errors import ConflictError, InputError, NotFoundError, SegueError, StoreError, TamperError
-from segue.gateway.orders import is_back
+from segue.errors import InputError, NotFoundError, SegueError, StoreError
 from segue.model.plan import Plan
 from segue.model.route import RouteRevision
 from segue.store.base import Store
-from segue.store.upgrades import UpgradeRecord
+from segue.store.upgrades import UnderWay
 from segue.upgrade.log import UpgradeEntry
 from segue.upgrade.people import names, roles_of
-
-TRIES = 20
-"""Others may flip meanwhile; nobody does so often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,42 +51,54 @@ def roll_back(
     return note_rollback(store, done, by=by, reason=reason, at=at)
 
 
-def take_back(store: Store, workflow: str, *, by: str, reason: str, at: float, environment: str = PRODUCTION) -> RolledBack:
+def take_back(
+    store: Store,
+    workflow: str,
+    *,
+    by: str,
+    reason: str,
+    at: float,
+    environment: str = PRODUCTION,
+    is_late: Callable[[], bool] = lambda: False,
+) -> RolledBack:
     """The incumbent for everyone, in force. `InputError` where the plan leaves that to others, `NotFoundError` without a route.
 
-    A plan that cannot be read stops nobody: users come first.
+    A plan that cannot be read stops nobody: users come first. A store that was long in letting this write is left as it is
+    if `is_late` by then (`StoreError`): whoever asked has done it by other means.
     """
     if not by.strip():
         raise InputError(
             "Who rolls back? It needs a name.", fix="Say who: SEGUE_AUTHOR=… on the command line, `by` in the API."
         )
-    found, notes = _open_record(store, workflow, environment)
-    if found is not None:
-        notes = (*notes, *_check_may(found, by))
-    for _ in range(TRIES):
-        last = store.find_route(workflow, environment)
-        route = last.route.rolled_back()
-        if is_back(last.route, route) and last.route.candidate is None:
-            return RolledBack(last, is_new=False, upgrade=None if found is None else found.upgrade, notes=notes)
-        try:
-            flipped = store.flip_route(route, follows=last.revision, author=by, reason=reason, at=iso(at))
-        except ConflictError:
-            continue
-        return RolledBack(flipped, is_new=True, upgrade=None if found is None else found.upgrade, notes=notes)
-    raise StoreError(
-        f"The route of '{workflow}' is flipped again and again.", fix=f"See who does: segue route history {workflow}"
-    )
+    found: list[UnderWay] = []
+    notes: list[str] = []
+
+    def may(under_way: UnderWay | None) -> None:
+        if is_late():
+            raise StoreError(f"The rollback of '{workflow}' was given up: the store did not let it write in time.")
+        if under_way is not None:
+            found.append(under_way)
+            notes.extend(_check_may(under_way, by))
+
+    revision, is_new = store.take_back(workflow, environment, author=by, reason=reason, at=iso(at), may=may)
+    return RolledBack(revision, is_new, found[0].upgrade if found else None, notes=tuple(notes))
 
 
 def note_rollback(store: Store, done: RolledBack, *, by: str, reason: str, at: float) -> RolledBack:
     """The upgrade's entry and its incident, where there is an upgrade under way. The rollback stands whatever comes of it."""
+    # Loaded when the route is back: deciding brings the statistics along, which take longer than a flip.
+    from segue.controller.actions import act_on
+    from segue.controller.incidents import incident_of, open_incident
+
     route = done.revision.route
     if done.upgrade is None:
         return done
     try:
         upgrade = read_record(store.get_upgrade(done.upgrade))
         if not upgrade.state.is_ended:
-            entry = act_on(store, route.workflow, "roll_back", by=by, reason=reason, at=at, environment=route.environment)
+            entry = act_on(
+                store, route.workflow, "roll_back", by=by, reason=reason, at=at, environment=route.environment, of=done.upgrade
+            )
             done = replace(done, entry=entry)
             upgrade = read_record(store.get_upgrade(upgrade.opening.upgrade))
             if "incident" in entry.effects:
@@ -106,16 +112,7 @@ def note_rollback(store: Store, done: RolledBack, *, by: str, reason: str, at: f
     return done
 
 
-def _open_record(store: Store, workflow: str, environment: str) -> tuple[UpgradeRecord | None, tuple[str, ...]]:
-    """The upgrade under way. One that cannot be read stops nobody."""
-    try:
-        found = store.list_upgrades(workflow, environment, only_open=True)
-    except TamperError as error:
-        return None, (f"The upgrade under way cannot be read ({error.what}), so anyone may roll back.",)
-    return (found[0] if found else None), ()
-
-
-def _check_may(record: UpgradeRecord, by: str) -> tuple[str, ...]:
+def _check_may(record: UnderWay, by: str) -> tuple[str, ...]:
     """`InputError`, naming who may; a note where the plan cannot be read."""
     try:
         opening = record.opening

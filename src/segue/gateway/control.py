@@ -70,21 +70,26 @@ def confirm_flip(store: GatewayStore, folder: Path, flipped: RouteRevision, *, t
     began = time.perf_counter()
     route = flipped.route
     gone: list[int] = []
-    here = sync_gateways(folder, route.workflow, route.environment, timeout_s=timeout_s, gone=gone)
+    with ThreadPoolExecutor(1) as beside:
+        # While those of this machine are asked: where there are no others, nobody waits for the store once more.
+        first = beside.submit(store.list_gateways, route.environment)
+        here = sync_gateways(
+            folder, route.workflow, route.environment, revision=flipped.revision, timeout_s=timeout_s, gone=gone
+        )
     host = socket.gethostname()
-    with suppress(StoreError):
-        for one in store.list_gateways(route.environment) if gone else ():
-            if one.said.host == host and one.said.pid in gone:
-                store.forget_gateway(one.said.name)
+    looks: list[Callable[[], Sequence[GatewaySeen]]] = [first.result]
+    if gone:
+        looks.clear()
+        with suppress(StoreError):
+            for one in first.result():
+                if one.said.host == host and one.said.pid in gone:
+                    store.forget_gateway(one.said.name)
     known = {one.name for one in here}
     deaf = {int(one.gateway) for one in here if one.name is None and one.gateway.isdecimal()}
 
     def look() -> Sequence[GatewaySeen]:
-        return [
-            one
-            for one in store.list_gateways(route.environment)
-            if one.said.name not in known and not (one.said.host == host and one.said.pid in deaf)
-        ]
+        found = looks.pop() if looks else lambda: store.list_gateways(route.environment)
+        return [one for one in found() if one.said.name not in known and not (one.said.host == host and one.said.pid in deaf)]
 
     def clock() -> float:
         return time.perf_counter() - began
@@ -139,13 +144,21 @@ def _judged(one: GatewaySeen, flipped: RouteRevision, ms: float, *, is_late: boo
 
 
 def sync_gateways(
-    folder: Path, workflow: str, environment: str, *, timeout_s: float = 12.0, gone: list[int] | None = None
+    folder: Path,
+    workflow: str,
+    environment: str,
+    *,
+    revision: int | None = None,
+    timeout_s: float = 12.0,
+    gone: list[int] | None = None,
 ) -> list[Confirmed]:
     """Ask all gateways of an environment on this machine to serve the routes as they are now; gives what each serves.
 
-    What is left of a gateway that was killed is cleared away, and its process's number added to `gone`.
+    One that has read `revision` already, by the bell of the flip, need not read again. What is left of a gateway that was
+    killed is cleared away, and its process's number added to `gone`.
     """
-    question = _Question({"do": "sync"}, environment, lambda found: _summed(found, workflow), timeout_s)
+    said = {"do": "sync"} if revision is None else {"do": "sync", "workflow": workflow, "revision": revision}
+    question = _Question(said, environment, lambda found: _summed(found, workflow), timeout_s)
     return _ask_all(folder, question, gone)
 
 

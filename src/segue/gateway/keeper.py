@@ -28,6 +28,7 @@ from segue.gateway.crew import Crew, Report
 from segue.gateway.http import Deadlines, Origin, Upstream
 from segue.gateway.keys import KeyRing
 from segue.gateway.last_known import LastKnown, load_last_known, save_last_known, settle
+from segue.gateway.orders import RollbackOrder
 from segue.gateway.pending import OrderSource, Pending, asked_order
 from segue.gateway.planes import Planes
 from segue.gateway.port import hold_port
@@ -38,9 +39,12 @@ from segue.gateway.telemetry.failing import trail_of
 from segue.gateway.telemetry.lines import Field, Happened
 from segue.gateway.telemetry.settings import TelemetrySettings
 from segue.gateway.worker import WorkerSettings
+from segue.model.serving import SHIP_WITHIN_S
 from segue.store.gateways import GatewaySaid
 
 POLL_S = 1.0
+_Looked = tuple[list[RollbackOrder], LastKnown | None, str | None]
+"""The orders that wait, the routes, and what is wrong where they cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class KeeperSettings:
     archive: Path
     poll_s: float = POLL_S
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    ship_within_s: float = SHIP_WITHIN_S
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,9 @@ class Keeper:
         self._report = report
         self._started = started
         self._board = Board(version("segue-ai"))
-        self._crew = Crew(settings.workers, settings.archive, environ, report, settings.telemetry, self._board)
+        self._crew = Crew(
+            settings.workers, settings.archive, environ, report, settings.telemetry, self._board, settings.ship_within_s
+        )
         self._read: LastKnown | None = None
         """As the source gave it last."""
         self._known: LastKnown | None = None
@@ -113,8 +120,12 @@ class Keeper:
         self._fault: str | None = None
         self._stop = asyncio.Event()
         self._rung = asyncio.Event()
+        self._rung_for: dict[str, int] | None = {}
+        """The revisions that a bell told of; none where it told of nothing in particular."""
         self._syncing = asyncio.Lock()
         """One reads at a time."""
+        self._begun = self._looked = 0
+        """Looks at the routes, counted: the last one begun, and the last one that was brought to the workers."""
         self._bringing = asyncio.Lock()
         """One changes what is served: never held while the store is asked, for a rollback does not wait for that."""
 
@@ -122,8 +133,12 @@ class Keeper:
         """End: requests under way are finished first."""
         self._stop.set()
 
-    def ring(self) -> None:
-        """Somebody flipped a route: look now. To be called from its own loop."""
+    def ring(self, told: Mapping[str, int] | None = None) -> None:
+        """Somebody flipped a route, to this revision if that is known: look now. To be called from its own loop."""
+        if told is None or self._rung_for is None:
+            self._rung_for = None
+        else:
+            self._rung_for.update(told)
         self._rung.set()
 
     async def run(self) -> None:
@@ -148,8 +163,7 @@ class Keeper:
             # Held for as long as it serves: a port with one worker is free for a moment when that is started again.
             port = held.enter_context(hold_port(settings.worker.host, settings.worker.port))
             plane = await self._begin()
-            # Before the first request can come: whoever flips from now on waits for this gateway.
-            await self._presence.say()
+            await self._presence.begin(late=self.ring)
             telling = asyncio.create_task(self._presence.run())
             try:
                 await self._crew.start(replace(settings.worker, port=port, own=self._own))
@@ -226,8 +240,9 @@ class Keeper:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._rung.wait(), self._settings.poll_s)
             self._rung.clear()
+            told, self._rung_for = self._rung_for, {}
             try:
-                await self.sync()
+                await self.sync(told)
             except Exception as error:
                 text = f"Looking for flips failed: {error}. It is tried again."
                 self._report(Happened("routes_unreadable", text, "error", {"trail": trail_of(error)}))
@@ -243,18 +258,22 @@ class Keeper:
                 text = f"Writing a rollback into the store failed: {error}. It is tried again."
                 self._report(Happened("rollback_not_written", text, "error", {"trail": trail_of(error)}))
 
-    async def sync(self) -> dict[str, Any]:
-        """Read the routes, and bring them to every worker if they have changed. Says what each of them serves."""
+    async def sync(self, wanted: Mapping[str, int] | None = None) -> dict[str, Any]:
+        """Read the routes, and bring them to every worker if they have changed. Says what each of them serves.
+
+        Nothing is read anew where a look that was begun after this was asked is done by then, or one that found the `wanted`
+        revisions: whoever makes a flip and the bell that tells of it ask for the same.
+        """
+        before = self._begun
         async with self._syncing:
             began = time.perf_counter()
             assert self._known is not None, "known since the start"
-            found, fault, asked = None, None, dict(self._pending.orders)
-            # Before the routes are read: what the store is seen to have by then is in them.
-            waiting = await self._pending.find(asked.values())
-            try:
-                found = await asyncio.to_thread(self._source.read)
-            except SegueError as error:
-                fault = error.what
+            asked = dict(self._pending.orders)
+            looked: _Looked = [], None, self._fault
+            if self._looked <= before and not (wanted and self._has_read(wanted)):
+                self._begun += 1
+                looked = await asyncio.to_thread(self._look, list(asked.values()))
+            waiting, found, fault = looked
             if fault != self._fault:
                 self._fault = fault
                 told = f"The routes cannot be read: {fault} Serving the last known ones."
@@ -269,7 +288,24 @@ class Keeper:
                 elif any((one["revisions"], one["orders"]) != self._expected() for one in self._crew.said()):
                     await self._crew.load(self._pending.orders)
                     self._presence.moved()
+            self._looked = self._begun
             return self._answered(began, fault)
+
+    def _look(self, known: list[RollbackOrder]) -> _Looked:
+        """In a thread, and all of it in one."""
+        # Before the routes are read: what the store is seen to have by then is in them.
+        waiting = self._source.orders(known)
+        try:
+            return waiting, self._source.read(), None
+        except SegueError as error:
+            return waiting, None, error.what
+
+    def _has_read(self, wanted: Mapping[str, int]) -> bool:
+        """Whether the last look found these revisions, or later ones, and nothing stands in their way."""
+        if self._read is None or self._fault is not None or self._pending.orders:
+            return False
+        numbers = self._read.numbers()
+        return all(numbers.get(name, 0) >= revision for name, revision in wanted.items())
 
     async def roll_back(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """The incumbent for everyone, now, whatever the store says or does not say."""
@@ -373,6 +409,9 @@ class Keeper:
 
     async def _done(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         if asked.get("do") == "sync":
+            match asked.get("workflow"), asked.get("revision"):
+                case str() as workflow, int() as revision:
+                    return await self.sync({workflow: revision})
             return await self.sync()
         if asked.get("do") == "roll_back":
             return await self.roll_back(asked)

@@ -15,6 +15,8 @@ from segue.errors import SegueError
 from segue.store.gateways import GatewaySaid
 
 BEAT_S = 5.0
+FIRST_S = 2.0
+"""So long a gateway that starts waits until it has said what it serves."""
 
 
 class Registry(Protocol):
@@ -37,10 +39,22 @@ class Presence:
         self._moved = asyncio.Event()
         self._turn = threading.Lock()
         self._has_left = False
+        self._first: asyncio.Task[None] | None = None
 
     def moved(self) -> None:
         """Say it now."""
         self._moved.set()
+
+    async def begin(self, late: Callable[[], object]) -> None:
+        """Say it before anything is served: whoever flips from then on waits for this gateway.
+
+        A store that is locked keeps no gateway from serving, for nothing can be flipped there either. Once it was said after
+        all, `late` is called: to look for what was flipped just before.
+        """
+        self._first = asyncio.create_task(self.say())
+        await asyncio.wait({self._first}, timeout=FIRST_S)
+        if not self._first.done():
+            self._first.add_done_callback(lambda _: late())
 
     async def run(self) -> None:
         """Say it, again and again."""

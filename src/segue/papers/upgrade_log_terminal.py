@@ -19,6 +19,8 @@ from segue.papers.upgrade_words import event_words, moment, span
 MOST_REASONS = 3
 """So many sentences of an entry; `segue why` has them all."""
 MOST_GATES = 20
+AT_ONCE = 100
+"""Entries rendered together: each grid costs as much as some entries, and the first are to be seen at once."""
 
 
 def print_history(view: HistoryView, console: Console) -> None:
@@ -26,14 +28,30 @@ def print_history(view: HistoryView, console: Console) -> None:
     title = f"{printable_name(view.workflow)} in {printable_name(view.environment)}: {printable_name(view.upgrade)}"
     write_lines(console, [*lines_of(console, Text(title, "bold")), []])
     digits = len(str(view.entries[-1].number))
-    for one in view.entries:
+    for first in range(0, len(view.entries), AT_ONCE):
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(width=digits, justify="right", no_wrap=True)
         grid.add_column(width=20, no_wrap=True)
         grid.add_column(ratio=1, overflow="fold")
-        grid.add_row(Text(str(one.number), "bold"), Text(moment(one.at), "dim"), _happened(one))
+        for one in view.entries[first : first + AT_ONCE]:
+            grid.add_row(Text(str(one.number), "bold"), Text(moment(one.at), "dim"), _happened(one))
         write_lines(console, lines_of(console, grid))
+    _print_learnings(view, console)
     write_lines(console, [[], *lines_of(console, Text(f"The evidence of one: segue why {_word(view.workflow)} N", "dim"))])
+
+
+def _print_learnings(view: HistoryView, console: Console) -> None:
+    """What it taught, under its log."""
+    if not view.learnings:
+        return
+    write_lines(console, [[], *lines_of(console, Text("What it taught", "bold"))])
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(width=20, no_wrap=True)
+    grid.add_column(ratio=1, overflow="fold")
+    for one in view.learnings:
+        said = f"{printable_line(one.about)}: {printable_line(one.text)} ({printable_name(one.by, 60)})"
+        grid.add_row(Text(moment(one.at), "dim"), Text(said))
+    write_lines(console, lines_of(console, grid))
 
 
 def print_why(view: WhyView, console: Console, *, whole: bool = False) -> None:

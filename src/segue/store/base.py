@@ -7,7 +7,7 @@ record; so is a lease.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -15,7 +15,7 @@ from segue.model import Bundle, Case, Exchange, Json, Score
 from segue.model import RecordedLabel as RecordedLabel
 from segue.model.route import Route, RouteRevision
 from segue.store.gateways import GatewayStore
-from segue.store.upgrades import Fence, UpgradeStore
+from segue.store.upgrades import Fence, UnderWay, UpgradeStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,16 @@ class RouteStore(Protocol):
         `ConflictError` if another revision is in force by now, so that nobody undoes a change they have not seen.
         `FencedError` if it is made under a lease that somebody else has taken over.
         `NotFoundError` if the store lacks a bundle it names, or has it for another workflow.
+        """
+        ...
+
+    def take_back(
+        self, workflow: str, environment: str, *, author: str, reason: str, at: str, may: Callable[[UnderWay | None], object]
+    ) -> tuple[RouteRevision, bool]:
+        """The incumbent for everyone, whatever is in force by now: the revision that says so, and whether this made it.
+
+        One transaction: nothing comes between the look at the route, the look at the upgrade under way, which `may` is given
+        and raises where it is not theirs to do, and the flip. `NotFoundError` without a route.
         """
         ...
 

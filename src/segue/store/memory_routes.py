@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -12,8 +12,8 @@ from segue.model.route import Route, RouteRevision
 from segue.store import chain
 from segue.store.audit import StoredRecord, record_now
 from segue.store.encoding import check_texts
-from segue.store.rules import check_route, no_route
-from segue.store.upgrades import Fence
+from segue.store.rules import check_route, is_taken_back, no_route
+from segue.store.upgrades import Fence, UnderWay
 
 
 class MemoryRoutes:
@@ -37,6 +37,10 @@ class MemoryRoutes:
     def _owner(self, digest: str) -> str | None:
         """Which workflow a bundle is of."""
 
+    @abstractmethod
+    def _under_way(self, workflow: str, environment: str) -> UnderWay | None:
+        """The upgrade that is open."""
+
     def flip_route(
         self, route: Route, *, follows: int | None, author: str, reason: str, at: str, fence: Fence | None = None
     ) -> RouteRevision:
@@ -51,6 +55,17 @@ class MemoryRoutes:
             self._vouch(chain.ROUTE_FLIPPED, subject, {"reason": reason}, as_vouched(flipped), author, at)
             self._routes.setdefault((route.workflow, route.environment), []).append(flipped)
             return flipped
+
+    def take_back(
+        self, workflow: str, environment: str, *, author: str, reason: str, at: str, may: Callable[[UnderWay | None], object]
+    ) -> tuple[RouteRevision, bool]:
+        with self._open():
+            last = self.find_route(workflow, environment)
+            may(self._under_way(workflow, environment))
+            if is_taken_back(last.route):
+                return last, False
+            route = last.route.rolled_back()
+            return self.flip_route(route, follows=last.revision, author=author, reason=reason, at=at), True
 
     def find_route(self, workflow: str, environment: str) -> RouteRevision:
         with self._open():

@@ -22,7 +22,7 @@ from segue.store.upgrade_rules import (
     no_upgrade,
     pick_upgrade,
 )
-from segue.store.upgrades import Fact, Fence, Lease, UpgradeRecord
+from segue.store.upgrades import Fact, Fence, Lease, UnderWay, UpgradeRecord
 
 
 @dataclass(frozen=True)
@@ -115,11 +115,27 @@ class MemoryUpgrades:
             return _as_record(name, self._upgrades[name])
 
     def list_upgrades(
-        self, workflow: str | None = None, environment: str | None = None, *, only_open: bool = False
+        self,
+        workflow: str | None = None,
+        environment: str | None = None,
+        *,
+        only_open: bool = False,
+        most: int | None = None,
     ) -> list[UpgradeRecord]:
         with self._open():
             held = [(name, one) for name, one in self._upgrades.items() if _is_of(one, workflow, environment)]
-            return [_as_record(name, one) for name, one in reversed(held) if not (only_open and one.is_ended)]
+            asked = [(name, one) for name, one in reversed(held) if not (only_open and one.is_ended)]
+            return [_as_record(name, one) for name, one in asked[:most]]
+
+    def ended_upgrades(self, environment: str) -> list[str]:
+        with self._open():
+            return [name for name, one in self._upgrades.items() if one.is_ended and one.environment == environment]
+
+    def _under_way(self, workflow: str, environment: str) -> UnderWay | None:
+        for name, one in self._upgrades.items():
+            if _is_of(one, workflow, environment) and not one.is_ended:
+                return UnderWay(name, workflow, one.opening)
+        return None
 
     # leases
     def take_lease(self, name: str, holder: str, seconds: float, *, now: float | None = None) -> Lease | None:

@@ -13,6 +13,7 @@ from segue.model.route import Route
 from segue.store.base import ArmRow, CaseRow, RecordedLabel
 from segue.store.chain import NOUNS
 
+PRODUCTION = "production"
 SHOWN = 20
 """How many faults of one write are told one by one."""
 
@@ -31,7 +32,11 @@ def no_route(workflow: str, environment: str, known: Sequence[tuple[str, str]]) 
             f"Workflow '{workflow}' has no route in {environment}; it has one in {', '.join(sorted(others))}.",
             fix=f"Set one: segue route set {workflow} BUNDLE --environment {environment}",
         )
-    return NotFoundError.naming("route of workflow", workflow, sorted({name for name, _ in known}))
+    fix = f"Put what serves today in force: segue route set {workflow[:120]} BUNDLE"
+    fix += "" if environment == PRODUCTION else f" --environment {environment}"
+    if not known:
+        return NotFoundError(f"Workflow '{workflow[:120]}' has no route in {environment}, nor has any other.", fix=fix)
+    return NotFoundError.naming("route of workflow", workflow, sorted({name for name, _ in known}), fix=fix)
 
 
 def check_route(route: Route, last: int | None, follows: int | None, workflows: Mapping[str, str | None]) -> int:
@@ -47,6 +52,11 @@ def check_route(route: Route, last: int | None, follows: int | None, workflows: 
             fix=f"Look again: segue route show {route.workflow}",
         )
     return (last or 0) + 1
+
+
+def is_taken_back(route: Route) -> bool:
+    """Whether the incumbent serves everyone already, and there is no candidate to let in again."""
+    return not (route.candidate or route.shadow or route.share or any(rule.share for rule in route.segments))
 
 
 def no_suite(digest: str) -> NotFoundError:

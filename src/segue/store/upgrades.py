@@ -46,6 +46,18 @@ class UpgradeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class UnderWay:
+    """The upgrade of a workflow and environment that has not ended, without its entries.
+
+    `opening` is `None` where what is stored can be decoded no more.
+    """
+
+    upgrade: str
+    workflow: str
+    opening: Json | None
+
+
+@dataclass(frozen=True, slots=True)
 class Fact:
     """Something that was seen or done and is no decision: an effect carried out, an incident, a drill, a reviewer's mark.
 
@@ -86,9 +98,18 @@ class UpgradeStore(Protocol):
         ...
 
     def list_upgrades(
-        self, workflow: str | None = None, environment: str | None = None, *, only_open: bool = False
+        self,
+        workflow: str | None = None,
+        environment: str | None = None,
+        *,
+        only_open: bool = False,
+        most: int | None = None,
     ) -> list[UpgradeRecord]:
-        """Newest first, whole."""
+        """Newest first, whole; no more than `most`, and none beyond them is read."""
+        ...
+
+    def ended_upgrades(self, environment: str) -> list[str]:
+        """The names of those that have ended, found without reading any of them."""
         ...
 
     def take_lease(self, name: str, holder: str, seconds: float, *, now: float | None = None) -> Lease | None:

@@ -37,7 +37,7 @@ def until(running: Running, line: str, times: int = 1) -> None:
 
 def refused(team: Team, *words: str) -> str:
     """Flip, and be told why not."""
-    told = team.process("route", "flip", "mail", *words, code=1)["error"]
+    told = team.segue("route", "flip", "mail", *words, code=1)["error"]
     assert told["fix"], "what to do about it"
     return str(told["what"])
 

@@ -28,6 +28,10 @@ _NOUN = "record of an upgrade"
 _LAST = "SELECT number, ends FROM upgrade_entries WHERE upgrade = ? ORDER BY number DESC LIMIT 1"
 _ONE = "SELECT body, ends FROM upgrade_entries WHERE upgrade = ? AND number = ?"
 _OF = "SELECT upgrade, body FROM upgrade_entries WHERE upgrade IN ({}) ORDER BY upgrade, number"
+_ENDED = (
+    "SELECT upgrades.upgrade FROM upgrades JOIN upgrade_entries ON upgrade_entries.upgrade = upgrades.upgrade "
+    "AND upgrade_entries.ends = 1 WHERE upgrades.environment = ?"
+)
 _ADD = "INSERT INTO upgrade_entries (upgrade, number, ends, body, author, at) VALUES (?, ?, ?, ?, ?, ?)"
 
 
@@ -70,12 +74,19 @@ class UpgradeTables(SqlPart):
 
     def get_upgrade(self, ref: str) -> UpgradeRecord:
         with self._db.read() as session:
-            name = pick_upgrade(ref, _names(session))
-            rows = session.core.execute(sa.select(upgrades).where(upgrades.c.upgrade == name)).all()
+            named = sa.select(upgrades).where(upgrades.c.upgrade == sa.bindparam("name"))
+            rows = session.core.execute(named, {"name": ref}).all()
+            if not rows:
+                rows = session.core.execute(named, {"name": pick_upgrade(ref, _names(session))}).all()
             return self._with_entries(session, rows)[0]
 
     def list_upgrades(
-        self, workflow: str | None = None, environment: str | None = None, *, only_open: bool = False
+        self,
+        workflow: str | None = None,
+        environment: str | None = None,
+        *,
+        only_open: bool = False,
+        most: int | None = None,
     ) -> list[UpgradeRecord]:
         query = sa.select(upgrades).order_by(upgrades.c.id.desc())
         if workflow is not None:
@@ -84,8 +95,14 @@ class UpgradeTables(SqlPart):
             query = query.where(upgrades.c.environment == environment)
         if only_open:
             query = query.where(_is_open())
+        if most is not None:
+            query = query.limit(most)
         with self._db.read() as session:
             return self._with_entries(session, session.core.execute(query).all())
+
+    def ended_upgrades(self, environment: str) -> list[str]:
+        with self._db.read() as session:
+            return [str(name) for (name,) in session.run(_ENDED, (environment,)).fetchall()]
 
     def _with_entries(self, session: Session, rows: Sequence[sa.Row[Any]]) -> list[UpgradeRecord]:
         entries: dict[str, list[Json]] = {str(row.upgrade): [] for row in rows}
