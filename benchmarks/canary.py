@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from benchmarks.streams import Stream, World
 from segue.evidence.sequential.betting import Array, Block
-from segue.evidence.sequential.combination import ALPHA, split_alpha
+from segue.evidence.sequential.combination import ALPHA, alpha_of_start, split_alpha
 from segue.evidence.sequential.grid import Grid, Group, Rule
 from segue.evidence.sequential.null import Null
 from segue.evidence.sequential.process import Process
@@ -22,8 +22,8 @@ from segue.evidence.sequential.process import Process
 MARGIN = 0.02
 SLICES, METRICS = 40, 5
 HARM = Null("harm", MARGIN)
-CANARY_ALPHA = split_alpha(ALPHA, soaks=True)[0]
-"""What a canary of an upgrade that soaks may spend on all its cells."""
+CANARY_ALPHA = alpha_of_start(split_alpha(ALPHA, soaks=True)[0], 0)
+"""What a canary of an upgrade that soaks may spend on all its cells, as long as its evidence never had to begin anew."""
 IDLE = 0.25
 """Runs that have their answers are dropped once they are this share of those still simulated."""
 

@@ -1,7 +1,7 @@
 """Users exposed before rollback: one cell alone, and inside the full grid of 40 slices × 5 metrics as it ships.
 
 Control outcomes are bad in 10 % of cases, the margin is 2 points, α = 5 % for the whole upgrade, 19 control units to one of the
-candidate's. The grid spends the canary's part of α, 4.5 %, beside a soak; one cell alone spends 5 %, and so does the bound.
+candidate's. The grid spends the canary's part of α, 4.05 %, beside a soak; one cell alone spends 5 %, and so does the bound.
 A look comes every 10 candidate units up to 2,000, every 40 up to 8,000 and every 80 beyond, in detections and in nulls alike.
 Counts are labelled candidate outcomes; `exposed` is every candidate unit served until the stop, unlabelled and late ones too.
 """

@@ -8,7 +8,7 @@ from typing import Any
 
 from segue.controller.controller import Controller, Took
 from segue.controller.moments import iso
-from segue.controller.ports import LiveSeen
+from segue.controller.ports import LiveSeen, Unheard
 from segue.controller.reading import read_record
 from segue.controller.world import World
 from segue.errors import StoreError
@@ -54,6 +54,7 @@ class Pretend:
     is_quiet: bool = False
     suite: Outcome = "pass"
     answers: bool | None = True
+    heard_at: float = 1_800_000_000.0
     serving: bool = True
     missing: tuple[str, ...] | None = ()
     started: list[tuple[str, str, int]] = field(default_factory=list)
@@ -88,6 +89,9 @@ class Answers:
 
     def answers(self, upgrade: Upgrade, now: float) -> bool | None:
         return self.pretend.answers
+
+    def unheard(self, upgrade: Upgrade, now: float) -> Unheard | None:
+        return Unheard(now - self.pretend.heard_at, "no key") if self.pretend.answers is None else None
 
     def send(self, upgrade: Upgrade, entry: UpgradeEntry) -> None:
         self.pretend.sent.append((upgrade.opening.upgrade, entry.number))

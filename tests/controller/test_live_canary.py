@@ -14,7 +14,9 @@ from segue.controller.ports import LiveSeen
 from segue.exchanges import Outcome, ServedExchange
 from segue.model import Budgets
 from segue.model.plan import Plan
+from segue.upgrade.event import event_of
 from segue.upgrade.log import Upgrade
+from segue.upgrade.seen import Seen
 from tests.controller.live_builders import (
     DAY,
     HOUR,
@@ -83,9 +85,21 @@ def test_a_drop_in_one_slice_rolls_back_and_names_it(log: Log) -> None:
 
 
 def test_units_in_other_shares_than_planned_are_no_comparison(log: Log) -> None:
-    """Whatever the outcomes say."""
-    log.write(traffic(days=1, per_day=2_000, share=0.4, good=drop))
+    """As good as the candidate may look."""
+    log.write(traffic(days=1, per_day=2_000, share=0.4))
     assert verdict(look(log, at=T0 + DAY))[0] == "invalid"
+
+
+def test_units_in_other_shares_than_planned_hide_no_harm(log: Log) -> None:
+    """It rolls back, and says both; it does not wait for somebody to mend the shares."""
+    log.write(traffic(days=1, per_day=2_000, share=0.4, good=drop))
+    seen = look(log, at=T0 + DAY)
+    assert verdict(seen) == ("harm", "rollback")
+    found = event_of(in_canary().state, Seen(T0 + DAY, judgement=seen.judgement), a_plan())
+    assert found is not None
+    assert found[0] == "harm"
+    assert "task=refund" in found[1][0]
+    assert "not assigned in the shares" in found[1][-1]
 
 
 def test_fewer_labels_from_the_candidate_are_no_comparison(log: Log) -> None:
@@ -263,8 +277,9 @@ def test_budgets_are_held_against_what_the_candidate_takes(log: Log) -> None:
     assert not look(log, plan, at=T0 + HOUR, budgets=lambda _: budgets).over_budget
 
 
-def test_evidence_that_begins_anew_forgets_and_may_spend_half(log: Log) -> None:
+def test_evidence_that_begins_anew_forgets_and_may_spend_a_part(log: Log) -> None:
     """After a comparison that was broken, nothing of it counts."""
+    assert look(log).figures["alpha"] == pytest.approx(0.045 * 0.9)
     log.write(traffic(days=1, per_day=2_000, share=0.4, good=drop))
     upgrade = in_canary()
     state = upgrade.state.model_copy(update={"restarts": 1, "evidence_from": T0 + DAY, "periods": (), "number": 3})
@@ -273,5 +288,5 @@ def test_evidence_that_begins_anew_forgets_and_may_spend_half(log: Log) -> None:
     log.write(traffic(days=1, per_day=2_000, share=0.25, since=T0 + DAY, first=2_000))
     seen = log.evidence().look(upgrade, END)
     assert verdict(seen)[0] in ("inconclusive", "safe")
-    assert seen.figures["alpha"] == pytest.approx(0.045 / 2)
+    assert seen.figures["alpha"] == pytest.approx(0.045 * 0.1 / 2)
     assert seen.figures["exposed"]["candidate"] == pytest.approx(500, rel=0.2)

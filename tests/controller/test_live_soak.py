@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import exp
 from pathlib import Path
 
 import pytest
@@ -86,8 +87,33 @@ def test_a_holdback_that_is_not_kept_is_no_comparison(log: Log) -> None:
     assert seen.judgement.verdict == "invalid"
 
 
+def test_a_holdback_that_is_not_kept_hides_no_harm(log: Log) -> None:
+    """Whoever is worse off is taken back, whatever the shares are."""
+    log.write(soak_traffic(holdback=0.5, late_drop=0.5))
+    seen = log.evidence().look(soaking(0.2), SOAKED)
+    assert seen.judgement is not None
+    assert (seen.judgement.verdict, seen.judgement.limit) == ("harm", "rollback")
+    assert ("quality", "") in seen.judgement.culprits
+
+
+def test_detectors_that_begin_anew_spend_one_alpha_together(log: Log) -> None:
+    """However long a soak lasts and however often its evidence begins anew: of every age of outcomes, all of them together."""
+    soak = log.evidence()
+    soak.look(soaking(), BEGUN + HOUR)
+    log.write(soak_traffic(days=1))
+    soak.look(soaking(), BEGUN + DAY)
+    read = soak._soaks["up"]
+    (watch,) = read.evidence.watches.values()
+    spent = 0.0
+    for restarts in range(40):
+        alpha = soak._settings["up"].alpha_of("soak", restarts)
+        for watch.turn in range(40):
+            spent += watch.detector.blocks * exp(float((watch.evidence(alpha) - watch.detector.log_statistic).max()))
+    assert spent == pytest.approx(0.005, rel=1e-6)
+
+
 def test_a_soak_that_lasts_longer_goes_on_with_new_detectors(log: Log) -> None:
-    """Each at half of what was left: the bound was for the blocks that were planned."""
+    """Each at a part of the soak's α: the bound was for the blocks that were planned."""
     log.write(soak_traffic(days=5))
     seen = log.evidence().look(soaking(), BEGUN + 5 * DAY)
     assert seen.figures["blocks"] == 20

@@ -54,10 +54,17 @@ def test_another_share_than_planned_ends_as_invalid_and_is_never_promoted() -> N
     assert np.all(found.mismatched == (found.end == INVALID))
 
 
-def test_a_mismatch_comes_before_harm() -> None:
-    """Where assignment is broken nothing is read as harm, though the candidate is worse as well."""
+def test_a_mismatch_ends_what_harm_has_not_ended() -> None:
+    """Shares that are refuted at the first looks end a run before a small harm is shown."""
     found = troubled(a_setting(), "share +60%", per_day=100_000, worse="quality -6pts")
     assert np.mean(found.end == INVALID) > 0.95
+
+
+def test_a_mismatch_hides_no_harm() -> None:
+    """Both are there at one look: users are taken back."""
+    found = troubled(a_setting(), "share +60%", per_day=100_000, worse="quality -60pts")
+    assert np.mean(found.end == ROLLED_BACK) > 0.95
+    assert not np.any(found.mismatched & (found.end == ROLLED_BACK))
 
 
 @pytest.mark.parametrize("text", ["answers -10pts", "answers +10pts"], ids=["fewer", "more"])

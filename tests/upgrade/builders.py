@@ -27,7 +27,7 @@ def all_well(at: float, **changes: Any) -> Seen:
         "route": RouteSeen("as asked", 1),
         "judgement": judged("safe"),
         "missing": (),
-        "served_s": 1e9,
+        "served_s": 14_000 * 86_400.0,
         "quiet_s": 0.0,
         "incumbent_answers": True,
     }

@@ -53,11 +53,12 @@ SEEN = st.builds(
     | st.builds(RouteSeen, st.sampled_from(["as asked", "as asked", "unconfirmed", "rolled back", "changed"]), st.just(3)),
     judgement=JUDGEMENTS,
     missing=st.sampled_from([None, (), (), ("right on refund",)]),
-    served_s=st.sampled_from([0.0, 1e4, 1e6, 1e9]),
+    served_s=st.sampled_from([0.0, 1e4, 1e6, 14 * 86_400.0, 14_000 * 86_400.0]),
     quiet_s=st.sampled_from([None, 0.0, 0.0, 1e7]),
     incidents=st.sampled_from([(), (), (), ("leaked a name",)]),
     over_budget=st.sampled_from([(), (), ("cost",)]),
-    incumbent_answers=st.sampled_from([None, True, False]),
+    incumbent_answers=st.sampled_from([None, True, True, False]),
+    incumbent_unheard_s=st.sampled_from([None, 0.0, 1e6]),
 )
 
 
@@ -84,6 +85,7 @@ class AnythingAtAnyTime(RuleBasedStateMachine):
             assert before.standing == "going"
             assert missing_approvals(before, self.plan) == ()
             assert seen.missing == ()
+            assert seen.incumbent_answers or (seen.incumbent_answers is None and "incumbent_unheard" in before.accepted)
             assert seen.served_s >= lengths(before, self.plan)[0]
             assert seen.judgement is None or seen.judgement.verdict in ("safe", "inconclusive")
             assert _place(after, self.plan) == _place(before, self.plan) + 1
@@ -172,7 +174,7 @@ class AnythingAtAnyTime(RuleBasedStateMachine):
         assert state.stage in ORDER or state.stage in ENDED or state.stage == "retune"
         if state.is_ended:
             assert decide(state, Seen(1.0, incidents=("x",), judgement=judged("harm", "rollback")), self.plan) is None
-            assert possible(state).startswith("nothing")
+            assert possible(state, self.plan).startswith("nothing")
 
 
 def _place(state: UpgradeState, plan: Plan) -> int:
@@ -240,6 +242,8 @@ LACKS: dict[str, dict[str, Any]] = {
     "a route that is known": {"route": None},
     "a comparison": {"judgement": judged("invalid")},
     "an incumbent": {"incumbent_answers": False},
+    "word of the incumbent": {"incumbent_answers": None},
+    "the end of a cycle": {"served_s": 2.5 * 86_400.0},
     "money": {"over_budget": ("cost",)},
     "traffic": {"quiet_s": None},
 }
@@ -339,6 +343,7 @@ WORSE: dict[str, dict[str, Any]] = {
     "an incident": {"incidents": ("leaked a name",)},
     "cost": {"over_budget": ("cost",)},
     "silence of the incumbent": {"incumbent_answers": False},
+    "no word of the incumbent": {"incumbent_answers": None, "incumbent_unheard_s": 1e6},
     "silence": {"quiet_s": None, "missing": None},
     "missing evidence": {"missing": ("right on refund",)},
 }

@@ -43,6 +43,7 @@ LIVE_LOOKS: dict[Event, Seen] = {
     "invalid": all_well(9e5, judgement=judged("invalid")),
     "harm_hold": all_well(9e5, judgement=judged("harm", "hold")),
     "over_budget": all_well(9e5, over_budget=("cost",)),
+    "incumbent_unheard": all_well(9e5, incumbent_answers=None, incumbent_unheard_s=8e5),
     "unserved": all_well(9e6, route=RouteSeen("unconfirmed", 2)),
     "quiet": all_well(9e5, quiet_s=8e5),
     "overdue": all_well(9e5, missing=("right on refund",)),
@@ -103,6 +104,14 @@ def test_evidence_does_what_the_table_says_and_nothing_else(stage: Stage, standi
             check_follows(row, before, found.state, found.effects)
 
 
+@pytest.mark.parametrize("stage", ["staging", "shadow", "canary", "soak"])
+def test_to_approve_is_possible_only_where_somebodys_yes_is_asked_for(stage: Stage) -> None:
+    """Whoever reads what is possible is not sent to approve what nobody asks about."""
+    asking = ASKING.model_copy(update={"shadow": ASKING.shadow.model_copy(update={"length": 0.0})})
+    assert "approve" in possible(at(stage, "going", "", "approve"), asking)
+    assert "approve" not in possible(at(stage, "going", "", "approve"), BARE)
+
+
 @pytest.mark.parametrize("stage", get_args(Stage))
 @pytest.mark.parametrize("standing", get_args(Standing))
 def test_people_do_what_the_table_says_and_nothing_else(stage: Stage, standing: Standing) -> None:
@@ -116,7 +125,7 @@ def test_people_do_what_the_table_says_and_nothing_else(stage: Stage, standing: 
             if row is None:
                 with pytest.raises(InputError, match="is not possible in") as refused:
                     act(before, action, plan, by="ada", reason="x", at=9e5, candidate=NEWER)
-                assert possible(before) in refused.value.fix
+                assert possible(before, plan) in refused.value.fix
                 continue
             if action == "advance" and before.held_by == "invalid":
                 continue

@@ -18,6 +18,7 @@ from segue.model.route import RouteRevision
 from segue.store.upgrades import Fence
 from segue.upgrade.log import Upgrade, UpgradeEntry
 from segue.upgrade.state import ENDED
+from segue.upgrade.table import LIVE
 from segue.upgrade.wanted import wanted_route
 
 DONE = "effect-done"
@@ -72,8 +73,7 @@ class Effects:
         is_newer = decided_on is not None and decided_on != revision.revision
         if is_newer and not goes_back and not self._is_as_before(upgrade, entry, revision):
             return None
-        if not entry.by and not goes_back and revision.route.incumbent != state.incumbent:
-            # Nobody looked at the route while no user met the candidate. Evidence takes nobody's hotfix back: people look.
+        if not goes_back and revision.route.incumbent != state.incumbent and self._is_kept(entry, revision):
             return None
         reason = f"upgrade {state.upgrade}, entry {entry.number}: {entry.event.replace('_', ' ')}"
         try:
@@ -93,6 +93,12 @@ class Effects:
             return None
         self.world.gateways.tell(flipped)
         return flipped
+
+    def _is_kept(self, entry: UpgradeEntry, revision: RouteRevision) -> bool:
+        """Whether the incumbent that somebody put in another's place stays: evidence takes nobody's hotfix back, and whoever
+        resumes goes on with the upgrade's own two bundles or not at all. The next look finds it, and people look.
+        """
+        return not entry.by or (entry.state.stage in LIVE and revision.route.incumbent != entry.state.candidate)
 
     def _is_as_before(self, upgrade: Upgrade, entry: UpgradeEntry, revision: RouteRevision) -> bool:
         """Whether a newer route still is what the state before the entry asked for: only what no upgrade owns was changed."""

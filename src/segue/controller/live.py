@@ -96,7 +96,7 @@ class LogEvidence:
     def _look_at_shadow(self, upgrade: Upgrade, now: float) -> LiveSeen:
         name, state = upgrade.opening.upgrade, upgrade.state
         setting = self._setting(upgrade)
-        alpha = setting.plan.alpha / 2**state.restarts
+        alpha = setting.alpha_of("shadow", state.restarts)
 
         def begin(_: Feed) -> Shadow:
             return Shadow.start(setting, alpha=alpha, since=state.evidence_from)
@@ -134,9 +134,10 @@ class LogEvidence:
         exposed, _, begin, end = canary.by_step.get(state.step, (None, None, 0.0, 0.0))
         drawn = canary.drawn
         figures: dict[str, Json] = {
-            "exposed": {"incumbent": int(canary.exposed[0, 0]), "candidate": int(canary.exposed[1, 0])},
+            "exposed": {"incumbent": int(canary.all_exposed[0, 0]), "candidate": int(canary.all_exposed[1, 0])},
             "exposed_in_step": 0 if exposed is None else int(exposed[0]),
             "step_read_s": end - begin,
+            "exposed_beside": dict(canary.members.met),
             "share_seen": drawn[1] / sum(drawn) if any(drawn) else None,
             "share_planned": setting.steps[state.step].share,
             "levels": dict(levels),
@@ -148,7 +149,7 @@ class LogEvidence:
     def _look_at_soak(self, upgrade: Upgrade, now: float) -> LiveSeen:
         canary, setting, levels, is_anew = self._canary(upgrade, now)
         name, state = upgrade.opening.upgrade, upgrade.state
-        alpha = setting.soak_alpha / 2**state.restarts
+        alpha = setting.alpha_of("soak", state.restarts)
         ages = _ages(setting)
         known = self._soaks.get(name)
         if is_anew:
@@ -185,8 +186,7 @@ class LogEvidence:
         assert state is not None, "a soak follows a canary"
         setting = self._setting(upgrade)
         levels = self._frozen(upgrade, state, now)
-        # Each start anew may spend half of what the one before might: all of them together at most twice the canary's part.
-        alpha = setting.canary_alpha / 2**state.restarts
+        alpha = setting.alpha_of("canary", state.restarts)
 
         def begin(feed: Feed) -> Canary:
             return Canary.start(for_canary(setting), feed.told, alpha=alpha, since=state.evidence_from)

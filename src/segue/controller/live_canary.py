@@ -13,9 +13,11 @@ from math import log
 import numpy as np
 
 from segue.controller.live_counting import Counter, Tally, exposed_of, guarded
-from segue.controller.live_feed import Due
+from segue.controller.live_feed import Due, beside
 from segue.controller.live_intervals import Intervals
+from segue.controller.live_members import Members
 from segue.controller.live_operations import Operations
+from segue.controller.live_rows import Rows
 from segue.controller.live_told import Told, tells_by_silence
 from segue.evidence.sequential.betting import Array, Block
 from segue.evidence.sequential.cells import POOLED
@@ -44,6 +46,7 @@ class Canary:
     total: Tally
     exposed: Array
     operations: Operations
+    members: Members
     ratio: RatioTest = field(default_factory=RatioTest)
     drawn: tuple[int, int] = (0, 0)
     answers: ResponseTest | None = None
@@ -68,6 +71,7 @@ class Canary:
             Tally.empty(streams, cells, nodes),
             np.zeros((2, cells)),
             Operations(since, since),
+            Members.start(setting, ever_beside(setting)),
             answers=ResponseTest.start(len(guarded_streams), cells) if guarded_streams else None,
             intervals=Intervals.start(setting),
         )
@@ -86,6 +90,8 @@ class Canary:
                 drawn = self.counter.assigned(due.rows)
                 self.ratio = guarded(self.ratio, setting.steps[block.step].share, drawn)
                 self.drawn = (self.drawn[0] + drawn[0], self.drawn[1] + drawn[1])
+            for name, rows, _ in due.beside:
+                self._meet(due.number, name, rows, block.end)
             self.blocks += block.end > block.begin
         units = self.counter.recall(due.number, forget=due.is_last)
         if len(units.at) or block.closes:
@@ -97,6 +103,22 @@ class Canary:
             if self.intervals is not None:
                 self.intervals.take(block, outcomes.plain[setting.scale.size])
             self._hear(tally)
+        for name, _, later in due.beside:
+            self._watch(due, name, later)
+
+    def _meet(self, number: int, name: str, rows: Rows, until: float) -> None:
+        """Members of a segment that a step before took to the candidate."""
+        units = self.counter.open(rows)
+        self.counter.remember((number, name), units)
+        self.members.meet(name, exposed_of(units))
+        self.operations.add(rows, until)
+
+    def _watch(self, due: Due, name: str, later: Rows) -> None:
+        """What became of them."""
+        units = self.counter.recall((due.number, name), forget=due.is_last)
+        if len(units.at) or due.block.closes:
+            tally = self.counter.count(units, later, due.streams, due.age, self.told)
+            self.members.bet(name, tally, outcomes_from(self.setting, tally), close=due.block.closes)
 
     def _hear(self, tally: Tally) -> None:
         """Which labels came, of those asked for."""
@@ -116,6 +138,11 @@ class Canary:
     def _note_labels(self, step: int, tally: Tally) -> None:
         exposed, labelled, begin, end = self.by_step[step]
         self.by_step[step] = (exposed, labelled + tally.labelled[1], begin, end)
+
+    @property
+    def all_exposed(self) -> Array:
+        """Units by arm and cell: of the steps' own, and of those beside them."""
+        return np.asarray(self.exposed + self.members.exposed)
 
     @property
     def guards(self) -> Guards:
@@ -141,13 +168,15 @@ class Canary:
     def judgement(self, step: int) -> Judgement:
         """Of the cells that the plan watches."""
         setting, totals = self.setting, {}
+        total, exposed = self.total + self.members.total, self.all_exposed
         for gate in setting.gates:
             for cell, name in enumerate(setting.slices):
-                pair = [self.total.cell(self.exposed, arm, gate.stream, cell) for arm in (0, 1)]
+                pair = [total.cell(exposed, arm, gate.stream, cell) for arm in (0, 1)]
                 totals[gate.title, name] = (pair[0], pair[1])
         idle = frozenset(gate.title for gate in setting.gates if gate.steps is not None and step not in gate.steps)
         intervals = {} if self.intervals is None else self.intervals.as_of_now(setting.plan.alpha)
-        look = Look(totals, self.guards, intervals, per_day=self.per_day(step), alpha=self.alpha, idle=idle)
+        harm = self.members.with_harm_of(self.grid)
+        look = Look(totals, self.guards, intervals, per_day=self.per_day(step), alpha=self.alpha, idle=idle, harm=harm)
         found = judge(self.grid, look)
         return replace(found, cells=tuple(one for one in found.cells if self._watches(one.metric, one.slice)))
 
@@ -206,6 +235,12 @@ class Canary:
             return f"{said} {counted}; at these rates it never will be."
         when = f", {outcomes / daily:,.1f} days at the present rate" if daily else ""
         return f"{said} {counted}; about {outcomes:,} more would show it{when}."
+
+
+def ever_beside(setting: Setting) -> tuple[str, ...]:
+    """The segments that any step has beside its own."""
+    segments = [step.segment for step in setting.steps]
+    return tuple(dict.fromkeys(name for step in range(len(segments)) for name in beside(segments, step)))
 
 
 def new_counter(setting: Setting) -> Counter:

@@ -7,7 +7,7 @@ the two to the same cells; here a million rows take seconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -83,7 +83,7 @@ class Counter:
     nodes: int
     _codes: dict[str, int] = field(default_factory=dict)
     _assigned: set[str] = field(default_factory=set)
-    _open: dict[int, Units] = field(default_factory=dict)
+    _open: dict[Hashable, Units] = field(default_factory=dict)
 
     def assigned(self, rows: Rows) -> tuple[int, int]:
         """How many units were drawn for either arm in these rows for the first time; a sticky one counts once for ever."""
@@ -112,13 +112,13 @@ class Counter:
         chosen = served.take(np.array(first, np.intp))
         return Units(chosen.at, chosen.arm, chosen.cells, np.array(codes, np.int64), chosen.asked)
 
-    def remember(self, number: int, units: Units) -> None:
+    def remember(self, name: Hashable, units: Units) -> None:
         """The units of a block, until all of its metrics were counted."""
-        self._open[number] = units
+        self._open[name] = units
 
-    def recall(self, number: int, *, forget: bool) -> Units:
+    def recall(self, name: Hashable, *, forget: bool) -> Units:
         """Those of a block that was opened."""
-        return self._open.pop(number) if forget else self._open[number]
+        return self._open.pop(name) if forget else self._open[name]
 
     def count(self, units: Units, rows: Rows, streams: Sequence[int], age: float, told: Told) -> Tally:
         """These streams, at their age. `rows` are those served in the block; of users, those served since it began."""

@@ -30,21 +30,25 @@ class Spread:
     """Positive values in buckets 1 % wide."""
 
     buckets: Counter[int] = field(default_factory=Counter)
+    n: int = 0
+    _sketch: Sketch | None = None
 
     def add(self, values: Floats) -> None:
         """Those that are known; 0 counts as the smallest there is."""
         known = values[~np.isnan(values)]
+        if not len(known):
+            return
         keys, counts = np.unique(np.ceil(np.log(np.maximum(known, 1e-9)) / _LOG_GAMMA).astype(np.int64), return_counts=True)
         self.buckets.update(dict(zip(keys.tolist(), counts.tolist(), strict=True)))
-
-    @property
-    def n(self) -> int:
-        return self.buckets.total()
+        self.n, self._sketch = self.n + len(known), None
 
     def quantile(self, share: float) -> float | None:
         """`None` where nothing is known."""
-        sketch = Sketch(tuple(sorted((key, float(n)) for key, n in self.buckets.items())))
-        return sketch.value_at(max(1.0, share * self.n)) if self.n else None
+        if not self.n:
+            return None
+        if self._sketch is None:
+            self._sketch = Sketch(tuple(sorted((key, float(n)) for key, n in self.buckets.items())))
+        return self._sketch.value_at(max(1.0, share * self.n))
 
 
 @dataclass

@@ -1,7 +1,8 @@
 """The soak's evidence: full traffic, and a detector for harm that begins late, as `segue.simulation.soak` has it.
 
 With a holdback the control is live; without one it is the incumbent's level as the canary recorded it. Metrics of one age share
-a detector. A soak that lasts longer than planned goes on with new ones, each at half the α of those before.
+a detector. A soak that lasts longer than planned goes on with new ones: they share the soak's α as evidence does that began
+anew.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from segue.controller.live_told import Told
 from segue.controller.live_verdicts import Shown, conclude
 from segue.evidence.sequential.betting import Array, Block
 from segue.evidence.sequential.cells import CellStats
+from segue.evidence.sequential.combination import alpha_of_start
 from segue.evidence.sequential.detector import Detector
 from segue.evidence.sequential.null import Questions
 from segue.evidence.sequential.process import FixedProcess, Memory, Process
@@ -44,7 +46,7 @@ class _Watch:
 
     def evidence(self, alpha: float) -> Array:
         """How far beyond its threshold, in nats. Shape (gates, cells)."""
-        return np.asarray(self.detector.log_statistic - self.detector.log_threshold(alpha / 2**self.turn))
+        return np.asarray(self.detector.log_statistic - self.detector.log_threshold(alpha_of_start(alpha, self.turn)))
 
 
 @dataclass

@@ -37,9 +37,11 @@ class Shown:
 def conclude(setting: Setting, shown: Shown, cells: Mapping[tuple[int, int], tuple[CellStats, CellStats]]) -> Judgement:
     """The judgement. `cells` are the incumbent's and the candidate's totals by gate and cell, as places in the setting."""
     flat = shown.weights.ravel()
-    whole = {limit: float(union_log_e(log_e.ravel(), flat)) for limit, log_e in shown.log_e.items()}
+    # Users in other shares than set forbid to go on; whom the candidate harms is taken back all the same.
+    counted = {one: log_e for one, log_e in shown.log_e.items() if one == "rollback" or not shown.mismatched}
+    whole = {limit: float(union_log_e(log_e.ravel(), flat)) for limit, log_e in counted.items()}
     adjusted = {
-        limit: holm_log_e(log_e.ravel(), flat, least=shown.least).reshape(log_e.shape) for limit, log_e in shown.log_e.items()
+        limit: holm_log_e(log_e.ravel(), flat, least=shown.least).reshape(log_e.shape) for limit, log_e in counted.items()
     }
     found = []
     for row, place in enumerate(shown.rows):
@@ -52,8 +54,8 @@ def conclude(setting: Setting, shown: Shown, cells: Mapping[tuple[int, int], tup
     verdict: Verdict = "harm" if limit is not None else "inconclusive"
     if limit is None and found and all(one.verdict == "safe" for one in found):
         verdict = "safe"
-    if shown.mismatched:
-        verdict, limit = "invalid", None
+    if limit is None and shown.mismatched:
+        verdict = "invalid"
     culprits = tuple((one.metric, one.slice) for one in found if one.verdict == "harm")
     return Judgement(verdict, limit, whole["rollback"], whole.get("hold", -np.inf), culprits, tuple(found))
 
@@ -71,12 +73,12 @@ def _evidence(
     old, new = totals
     verdict: Verdict = "inconclusive"
     log_e, bound, limit = float(shown.log_e["rollback"][at]), None, None
-    if shown.mismatched:
-        verdict = "invalid"
-    elif harm is not None and new.labelled:
+    if harm is not None and new.labelled:
         verdict, limit, log_e = "harm", harm, float(adjusted[harm][at])
         null = gate.rule.rollback if harm == "rollback" else gate.rule.hold
         bound = null.margin if null.ratio == 1.0 else None
+    elif shown.mismatched:
+        verdict = "invalid"
     elif shown.safe is not None and shown.safe[at] >= shown.least and new.labelled:
         verdict, log_e = "safe", float(shown.safe[at])
     means = (old.units.mean, new.units.mean)
@@ -95,6 +97,6 @@ def _evidence(
         labelled=new.labelled,
         incumbent_labelled=old.labelled,
         settlement=None,
-        void="assignment" if shown.mismatched else None,
+        void="assignment" if verdict == "invalid" else None,
         unit=gate.rule.unit,
     )

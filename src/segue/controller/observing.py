@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from segue.controller.drilling import is_under_way
-from segue.controller.ports import LiveSeen
+from segue.controller.ports import LiveSeen, Unheard
 from segue.controller.world import World
 from segue.errors import NotFoundError
 from segue.model import Json
@@ -17,6 +17,7 @@ from segue.model.route import RouteRevision
 from segue.upgrade.judgement_json import judgement_as_json
 from segue.upgrade.log import Upgrade
 from segue.upgrade.seen import RouteSeen, RouteStanding, Seen
+from segue.upgrade.state import UpgradeState
 from segue.upgrade.table import LIVE
 from segue.upgrade.wanted import wanted_route
 
@@ -66,20 +67,32 @@ def observe(world: World, upgrade: Upgrade, now: float) -> Observed:
         return Observed(Seen(at=now, staging_passed=passed, staging_faults=faults), revision)
     if state.stage not in LIVE:
         return Observed(Seen(at=now), revision)
-    live = world.live.look(upgrade, now)
+    live, unheard = world.live.look(upgrade, now), world.incumbent.unheard(upgrade, now)
+    missing = live.missing
+    if missing is not None and unheard is not None and "incumbent_unheard" not in state.accepted:
+        missing = (*missing, _unheard(unheard))
+    if missing is not None and state.stage == "soak":
+        missing = (*missing, *world.soak_lacks(upgrade, now))
     seen = Seen(
         at=now,
         route=_route_seen(world, upgrade, revision),
         judgement=live.judgement,
-        missing=live.missing,
+        missing=missing,
         served_s=live.covered_s if state.stage == "shadow" else state.counted_s(now),
         quiet_s=live.quiet_s,
         incidents=live.incidents,
         over_budget=live.over_budget,
         disagreements=live.disagreements,
         incumbent_answers=world.incumbent.answers(upgrade, now),
+        incumbent_unheard_s=None if unheard is None else unheard.for_s,
+        incumbent_unheard="" if unheard is None else unheard.reason,
     )
     return Observed(seen, revision, live)
+
+
+def _unheard(unheard: Unheard) -> str:
+    """For whoever asks what it waits for."""
+    return "Whether the incumbent answers is not known" + (f": {unheard.reason}." if unheard.reason else " yet.")
 
 
 def again(world: World, upgrade: Upgrade, found: Observed) -> Observed:
@@ -96,14 +109,20 @@ def route_in_force(world: World, upgrade: Upgrade) -> RouteRevision | None:
         return None
 
 
+def _is_other(state: UpgradeState, incumbent: str) -> bool:
+    """Whether the incumbent in force is another than the upgrade's, which a flip of its own would not bring back."""
+    return incumbent != state.incumbent and (incumbent != state.candidate or not state.is_exposed)
+
+
 def _route_seen(world: World, upgrade: Upgrade, revision: RouteRevision | None) -> RouteSeen:
     """The route in force beside the one asked for. One that stands as a rollback would leave it *is* one, whoever made it."""
     if revision is None:
         return RouteSeen("changed", 0, "somebody", "there is no route in force")
     said: Any = {"revision": revision.revision, "by": revision.author, "reason": revision.reason}
     route, asked = revision.route, wanted_route(upgrade.state, upgrade.plan, revision.route)
+    said["has_other_incumbent"] = is_other = _is_other(upgrade.state, route.incumbent)
     standing: RouteStanding
-    if route == asked:
+    if route == asked and not is_other:
         standing = "as asked" if world.gateways.serve(revision) else "unconfirmed"
     elif route.candidate is None and route.incumbent == upgrade.opening.incumbent:
         standing = "rolled back"

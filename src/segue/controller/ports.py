@@ -94,11 +94,23 @@ class Gateways(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """For how long nothing is known of the incumbent, counted from when it was first asked at the earliest; and why."""
+
+    for_s: float
+    reason: str = ""
+
+
 class Incumbent(Protocol):
     """The bundle to go back to."""
 
     def answers(self, upgrade: Upgrade, now: float) -> bool | None:
         """What the last probe of the incumbent said. Probing goes on elsewhere."""
+        ...
+
+    def unheard(self, upgrade: Upgrade, now: float) -> Unheard | None:
+        """How long that has been unknown; `None` where it is known."""
         ...
 
 

@@ -17,6 +17,7 @@ import aiohttp
 from segue.controller.effects import AUTHOR
 from segue.controller.grounds_workspace import CurrentWorkspace
 from segue.controller.moments import iso
+from segue.controller.ports import Unheard
 from segue.controller.suites_endpoint import Endpoint
 from segue.errors import SegueError
 from segue.evals.connections import Connections
@@ -67,13 +68,14 @@ class ProbeSeen:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """Of one upgrade: what was found when, how many failed in a row, and what was written down last."""
+    """Of one upgrade: what was found when, how many failed in a row, what was written down last, and since when it is asked."""
 
     at: float | None = None
     probed: Probed | None = None
     failed: int = 0
     answers: bool | None = None
     told: bool | None = None
+    since: float | None = None
     running: Future[Probed] | None = None
     begun: float | None = None
 
@@ -91,11 +93,21 @@ class Prober:
         """What the last probe of the incumbent said."""
         return self.seen(upgrade, now).answers
 
+    def unheard(self, upgrade: Upgrade, now: float) -> Unheard | None:
+        """How long nothing has been known of it, as far as this controller can say: it has not heard those before it."""
+        seen = self.seen(upgrade, now)
+        if seen.answers is not None:
+            return None
+        with self._lock:
+            since = self._kept[upgrade.opening.upgrade].since
+        waited = 0.0 if since is None else max(0.0, now - since)
+        return Unheard(waited if seen.age_s is None else seen.age_s, seen.reason)
+
     def seen(self, upgrade: Upgrade, now: float) -> ProbeSeen:
         """The same with its age; begins the next probe where one is due."""
         name = upgrade.opening.upgrade
         with self._lock:
-            kept = self._collected(upgrade, self._kept.get(name, _Kept()), now)
+            kept = self._collected(upgrade, self._kept.get(name, _Kept(since=now)), now)
             if kept.running is None and self._is_due(kept, now):
                 bundle = self._store.get_bundle(upgrade.state.incumbent).bundle
                 kept = replace(kept, running=self._executor.submit(self._probe, upgrade, bundle), begun=now)

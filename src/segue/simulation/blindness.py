@@ -103,7 +103,7 @@ class _Cell:
         setting, stream, step = self.setting, self.stream, self.setting.steps[place]
         asked = [self.asked_by(index, place) for index in range(place + 1)]
         shares = [one.share for one in setting.steps[: place + 1]]
-        alpha = setting.canary_alpha
+        alpha = setting.alpha_of("canary")
         weight = max(float(setting.weights[self.row, self.cell]), 1e-12)
         safe = [(n, self.growth(MARGINS, share)) for n, share in zip(asked, shares, strict=True)]
         limits = setting.plan.limits_of(setting.plan.gates[self.row], place)

@@ -4,8 +4,9 @@ At every look: beyond the rollback limit anywhere, it goes back; beyond the hold
 At the end of a cycle, once the hold is over: it advances if all required cells have excluded the step's rung, else it extends;
 at the step's longest length it waits for a named person. Nothing advances on silence: a cell without labels is never safe.
 
-Guards come first (`judge` in the evidence has the same order). Units that did not arrive in the planned shares end the run as
-invalid. Cells whose labels come back differently say nothing: harm elsewhere still rolls back, else the run is invalid too.
+Then the guards (`judge` in the evidence has the same order). Units that did not arrive in the planned shares end the run as
+invalid, unless it goes back. Cells whose labels come back differently say nothing: harm elsewhere still rolls back, else the
+run is invalid too.
 """
 
 from __future__ import annotations
@@ -152,14 +153,14 @@ class Canary:
         cycle = setting.plan.cycle
         due = (elapsed >= hold - _EPS) & (np.mod(elapsed + _EPS, cycle) < self.hours / 24)
         self._bet(state, close=due | state.waiting.ends_step())
-        alpha = setting.canary_alpha
+        alpha = setting.alpha_of("canary")
         mismatched, unlike = state.guards.mismatched, state.guards.unlike
         # A cell that means nothing adds nothing: with e = 0 the average stays an e-process.
         silent = unlike | self.idle[state.step][..., None]
         rollback, hold_line = (np.where(silent, -np.inf, one) for one in (state.watch.rollback_log_e, state.watch.hold_log_e))
-        back = np.asarray(rejects(state.watch.union(rollback), alpha), bool) & ~mismatched
+        back = np.asarray(rejects(state.watch.union(rollback), alpha), bool)
         held = np.asarray(rejects(state.watch.union(hold_line), alpha), bool)
-        invalid = mismatched | (unlike.any((-1, -2)) & ~back & ~held)
+        invalid = ~back & (mismatched | (unlike.any((-1, -2)) & ~held))
         state.held = np.where(np.isnan(state.held) & held, now, state.held)
         is_held = ~np.isnan(state.held)
         may = due & ~back & ~invalid & ~is_held
@@ -167,7 +168,7 @@ class Canary:
         out_of_time = ~back & ~invalid & ~advances & (elapsed >= longest - _EPS)
         last = state.step == len(setting.steps) - 1
         done.left_day[state.which[advances], state.step[advances]] = now
-        done.mismatched[state.which[mismatched]] = True
+        done.mismatched[state.which[mismatched & invalid]] = True
         through = advances & last
         for code, ending in (
             (ROLLED_BACK, back),
@@ -201,7 +202,7 @@ class Canary:
         for place in range(len(self.setting.steps)):
             here = asked & (state.step == place)
             if here.any():
-                safe[here] = rejects(state.promotion.log_e(place, here), self.setting.canary_alpha)
+                safe[here] = rejects(state.promotion.log_e(place, here), self.setting.alpha_of("canary"))
         return safe
 
     def _has_seen_enough(self, state: _State) -> NDArray[np.bool_]:

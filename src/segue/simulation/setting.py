@@ -14,7 +14,7 @@ import numpy as np
 
 from segue.evidence.sequential.betting import Array
 from segue.evidence.sequential.cells import POOLED
-from segue.evidence.sequential.combination import split_alpha, spread_weights
+from segue.evidence.sequential.combination import alpha_of_start, split_alpha, spread_weights
 from segue.evidence.sequential.grid import Rule
 from segue.evidence.sequential.null import Null, Side
 from segue.evidence.sequential.scale import GRADED, YES_NO, Scale
@@ -139,15 +139,13 @@ class Setting:
         """Of every stream: badness, yes/no or a user's mean."""
         return Scale(size=YES_NO if self.outcomes == 1 else GRADED)
 
-    @property
-    def canary_alpha(self) -> float:
-        """The canary's part of the upgrade's one α."""
-        return split_alpha(self.plan.alpha, soaks=bool(self.plan.soak))[0]
+    def alpha_of(self, stage: Literal["shadow", "canary", "soak"], restarts: int = 0) -> float:
+        """What the evidence of a stage may spend that has begun anew so often.
 
-    @property
-    def soak_alpha(self) -> float:
-        """The soak's part; 0 without a soak."""
-        return split_alpha(self.plan.alpha, soaks=bool(self.plan.soak))[1]
+        Canary and soak have parts of the upgrade's one α, the soak none where there is none; shadow has an α of its own.
+        """
+        canary, soak = split_alpha(self.plan.alpha, soaks=bool(self.plan.soak))
+        return alpha_of_start({"shadow": self.plan.alpha, "canary": canary, "soak": soak}[stage], restarts)
 
     @property
     def canary_days(self) -> float:

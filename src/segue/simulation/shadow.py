@@ -61,14 +61,14 @@ class Shadow:
         weights = (weights / weights.sum()).ravel()
         asked = np.array([stream.sampled for stream in streams])[:, None] * np.array(setting.shares)
         per_block = self.traffic.per_block(24 // LOOKS_A_DAY) * plan.shadow.share
-        which, pairs = np.arange(runs), np.zeros(runs)
+        which, pairs, alpha = np.arange(runs), np.zeros(runs), setting.alpha_of("shadow")
         for block in range(ceil(plan.shadow.length * LOOKS_A_DAY)):
             mean = per_block[block % len(per_block)]
             pairs += rng.poisson(mean, len(which))
             counts = rng.poisson(mean * asked[None, :, :, None] * chances, (len(which), *chances.shape)).astype(float)
             masses = pair_masses(counts[..., 0], counts[..., 1], counts[..., 2])
             process = process.advance(masses)
-            found = np.asarray(rejects(union_log_e(process.log_e.reshape(len(which), -1), weights), plan.alpha), bool)
+            found = np.asarray(rejects(union_log_e(process.log_e.reshape(len(which), -1), weights), alpha), bool)
             if found.any():
                 gone = which[found]
                 done.stopped[gone], done.day[gone], done.pairs[gone] = True, (block + 1) / LOOKS_A_DAY, pairs[found]

@@ -93,7 +93,7 @@ class Soak:
             labelled += labels_of(mature, rows)
             detector = detector.advance(block_of(mature, rows, slice(None)))
             value = union_log_e(detector.log_statistic.reshape(len(which), -1), setting.weights.ravel())
-            back = np.asarray(value >= detector.log_threshold(setting.soak_alpha), bool)
+            back = np.asarray(value >= detector.log_threshold(setting.alpha_of("soak")), bool)
             if back.any():
                 gone = which[back]
                 done.rolled_back[gone], done.day[gone] = True, (block + 1) * hours / 24

@@ -16,7 +16,7 @@ from segue.upgrade.seen import Seen
 from segue.upgrade.state import ORDER, Approval, Period, Stage, Standing, UpgradeState
 from segue.upgrade.table import LIVE, Action, Effect, Event, Row, find_row
 
-ACCEPTABLE: frozenset[Event] = frozenset(("harm_hold", "over_budget", "unserved", "overdue"))
+ACCEPTABLE: frozenset[Event] = frozenset(("harm_hold", "over_budget", "incumbent_unheard", "unserved", "overdue"))
 """What a person who resumes takes upon them for the rest of the step. Harm beyond the rollback limit nobody can."""
 UNPASSABLE: frozenset[str] = frozenset(("invalid", "incumbent_silent"))
 """What holds it so that nobody can advance: nothing was compared, or there is nothing to go back to."""
@@ -63,7 +63,7 @@ def act(
         raise InputError(f"{_word(action)} needs a reason.", fix="Say why, for whoever reads the log in a year.")
     row = find_row(state.stage, state.standing, action, state.held_by)
     if row is None:
-        raise InputError(f"{_word(action)} is not possible in {where(state)}.", fix=f"Possible: {possible(state)}.")
+        raise InputError(f"{_word(action)} is not possible in {where(state)}.", fix=f"Possible: {possible(state, plan)}.")
     if row.who is not None and row.who not in roles_of(plan, by):
         who = _who_may(plan, row)
         raise InputError(f"{by} may not {_word(action)}: that takes the role {row.who}.", fix=f"Ask {who}.")
@@ -127,9 +127,13 @@ def where(state: UpgradeState) -> str:
     return f"{state.stage.replace('_', ' ')}{step}" + ("" if state.standing == "going" else f" ({state.standing})")
 
 
-def possible(state: UpgradeState) -> str:
-    """What a person may do here, or that nothing is left to do."""
-    found = [_word(one) for one in get_args(Action) if find_row(state.stage, state.standing, one) is not None]
+def possible(state: UpgradeState, plan: Plan) -> str:
+    """What a person may do here, or that nothing is left to do. To approve only where somebody's yes is asked for."""
+    found = [
+        _word(one)
+        for one in get_args(Action)
+        if find_row(state.stage, state.standing, one) is not None and (one != "approve" or due_approvals(state, plan))
+    ]
     return ", ".join(found) or f"nothing; it ended as {state.stage.replace('_', ' ')}"
 
 

@@ -20,6 +20,7 @@ MEANINGS: Mapping[Event, str] = {
     "invalid": "the two arms cannot be compared: shares are not as set, or labels come back differently",
     "harm_hold": "harm beyond a hold limit was shown",
     "over_budget": "an absolute budget is exceeded",
+    "incumbent_unheard": "for a twenty-fourth of a cycle nobody has known whether the incumbent answers",
     "unserved": "for a whole cycle some gateway has not served the route, or there was none",
     "quiet": "nothing has arrived for a whole cycle",
     "overdue": "at its longest length it is still not settled",

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import ceil
 
 from segue.model.plan import Plan
 from segue.upgrade.people import due_approvals, missing_approvals, names
-from segue.upgrade.seen import Seen
+from segue.upgrade.seen import RouteSeen, Seen
 from segue.upgrade.state import UpgradeState
 from segue.upgrade.table import LIVE, Observed
 
 DAY_S = 86_400.0
 LEAST_QUIET_S = 60.0
 """However short a cycle is: what was served takes some seconds to be seen."""
+LATE = 1 / 8
+"""So much of the next cycle still is a step's cycle's end: what was served last has to come of age, and be read."""
+UNHEARD = 1 / 24
+"""Of a cycle. So long nobody may have heard of the incumbent before people look."""
+LEAST_UNHEARD_S = 120.0
+"""However short a cycle is: a probe may take half a minute, and is repeated."""
+_INSTANT_S = 1.0
 Found = tuple[Observed, tuple[str, ...]]
 """An event, and what it rests on, in sentences."""
 
@@ -50,7 +58,7 @@ def _of_live(state: UpgradeState, seen: Seen, plan: Plan) -> Found | None:
     if judgement is not None and judgement.verdict == "harm" and judgement.limit == "rollback":
         return "harm", _culprits(seen)
     if route is not None and route.standing == "changed":
-        return "route_changed", (f"{route.by} changed the route to revision {route.revision}: {route.reason}",)
+        return "route_changed", tuple(_changed(route))
     if seen.incumbent_answers is False:
         return "incumbent_silent", ("The incumbent does not answer: there would be nothing to go back to.",)
     if judgement is not None and judgement.verdict == "invalid" and "invalid" not in state.accepted:
@@ -59,11 +67,45 @@ def _of_live(state: UpgradeState, seen: Seen, plan: Plan) -> Found | None:
         return "harm_hold", _culprits(seen)
     if seen.over_budget and "over_budget" not in state.accepted:
         return "over_budget", seen.over_budget
+    if "incumbent_unheard" not in state.accepted and (unheard := _unheard(seen, plan)):
+        return "incumbent_unheard", (unheard,)
     if route is None or route.standing == "unconfirmed":
         return _of_waiting(state, seen, plan)
     if not state.is_counting:
         return "confirmed", ()
     return _of_time(state, seen, plan)
+
+
+def _changed(route: RouteSeen) -> Iterator[str]:
+    yield f"{route.by} changed the route to revision {route.revision}: {route.reason}"
+    if route.has_other_incumbent:
+        yield (
+            "Its incumbent is not the one that this upgrade compares with, and no resumption takes it back. Make the one "
+            "before the incumbent again and resume; or end this upgrade, and open another from the one in force."
+        )
+
+
+def _unheard(seen: Seen, plan: Plan) -> str:
+    """Why nobody knows whether there is anything to go back to, where that has lasted; nothing else."""
+    silent_s = seen.incumbent_unheard_s
+    if seen.incumbent_answers is not None or silent_s is None:
+        return ""
+    if silent_s <= max(UNHEARD * plan.cycle * DAY_S, LEAST_UNHEARD_S):
+        return ""
+    why = f": {seen.incumbent_unheard}" if seen.incumbent_unheard else ""
+    return (
+        f"Whether the incumbent answers has not been known for {_duration(silent_s)}{why}. Mend how it is asked (its "
+        "provider's key where the controller runs; or where production is reached, and a key that may pin), or answer for it, "
+        "and resume."
+    )
+
+
+def _duration(seconds: float) -> str:
+    """`3 hours`."""
+    for unit_s, name in ((DAY_S, "day"), (3_600.0, "hour"), (60.0, "minute")):
+        if seconds >= 2 * unit_s:
+            return f"{seconds / unit_s:.0f} {name}s"
+    return f"{seconds:.0f} seconds"
 
 
 def _of_waiting(state: UpgradeState, seen: Seen, plan: Plan) -> Found | None:
@@ -82,12 +124,46 @@ def _of_time(state: UpgradeState, seen: Seen, plan: Plan) -> Found | None:
     if (seen.quiet_s is None or seen.quiet_s > cycle_s) and seen.at - state.periods[-1].begin > cycle_s:
         return "quiet", ("Nothing has arrived for a whole cycle.",)
     need, longest = lengths(state, plan)
-    if seen.missing is not None and not seen.missing and seen.served_s >= need:
+    is_settled = seen.missing == () and _is_heard(state, seen) and seen.served_s >= need
+    if is_settled and _may_end(state, plan, seen.served_s):
         return _of_approvals(state, plan)
     # Shadow time counts at full coverage only: one that is never covered is overdue by its clock.
     if max(seen.served_s, state.counted_s(seen.at)) >= longest and "overdue" not in state.accepted:
-        return "overdue", seen.missing or ("What this step asks for was not seen at all.",)
+        return "overdue", tuple(_lacks(state, seen, need))
     return None
+
+
+def _lacks(state: UpgradeState, seen: Seen, need: float) -> Iterator[str]:
+    """What keeps it at its longest length, in sentences."""
+    if seen.missing is None:
+        yield "What this step asks for was not seen at all."
+    yield from seen.missing or ()
+    if seen.missing == () and not _is_heard(state, seen):
+        yield "Whether the incumbent answers is not known."
+    elif seen.missing == () and seen.served_s >= need:
+        yield "All is there, but not since the end of a cycle: resume it, and it goes on at the next one."
+    if state.stage == "shadow" and seen.served_s < need:
+        yield (
+            f"Of the {_duration(need)} that the plan asks for, {_duration(seen.served_s)} were at full coverage: "
+            "only time counts in which all that should be was mirrored, and the candidate answered."
+        )
+
+
+def _is_heard(state: UpgradeState, seen: Seen) -> bool:
+    """Who does not know whether there is anything to go back to takes nobody further, unless a person answers for it."""
+    return seen.incumbent_answers is True or (seen.incumbent_answers is None and "incumbent_unheard" in state.accepted)
+
+
+def _may_end(state: UpgradeState, plan: Plan, served_s: float) -> bool:
+    """A step is left at the end of a cycle, also one that extends; what only waited for a yes by then waits for no other."""
+    if state.stage != "canary" or state.asked_for_approval:
+        return True
+    return _beyond_cycle(plan, served_s) <= max(LATE * plan.cycle * DAY_S, LEAST_QUIET_S)
+
+
+def _beyond_cycle(plan: Plan, served_s: float) -> float:
+    """Since the last whole cycle ended, in seconds. What is short of one by an instant is one."""
+    return max(0.0, (served_s + _INSTANT_S) % (plan.cycle * DAY_S) - _INSTANT_S)
 
 
 def _of_approvals(state: UpgradeState, plan: Plan) -> Found | None:
@@ -105,14 +181,17 @@ def _of_approvals(state: UpgradeState, plan: Plan) -> Found | None:
 def until(state: UpgradeState, plan: Plan, served_s: float, now: float) -> tuple[float | None, float | None]:
     """When it may go on at the earliest, and when a person has to decide at the latest, if its time runs on from `now`.
 
-    `None` where that is not known: its time stands, or nothing here is a matter of time. An overdue that somebody accepted
-    has no latest time.
+    A step that is extended goes on at the end of a cycle. `None` where that is not known: its time stands, or nothing here is a
+    matter of time. An overdue that somebody accepted has no latest time.
     """
     if state.stage not in LIVE or not state.is_counting:
         return None, None
     need, longest = lengths(state, plan)
     latest = None if "overdue" in state.accepted else now + max(longest - served_s, 0.0)
-    return now + max(need - served_s, 0.0), latest
+    wait_s = max(need - served_s, 0.0)
+    if not wait_s and not _may_end(state, plan, served_s):
+        wait_s = plan.cycle * DAY_S - _beyond_cycle(plan, served_s)
+    return now + wait_s, latest
 
 
 def lengths(state: UpgradeState, plan: Plan) -> tuple[float, float]:
@@ -129,4 +208,8 @@ def lengths(state: UpgradeState, plan: Plan) -> tuple[float, float]:
 
 def _culprits(seen: Seen) -> tuple[str, ...]:
     assert seen.judgement is not None
-    return tuple(one.sentence for one in seen.judgement.cells if one.verdict == seen.judgement.verdict)
+    judgement = seen.judgement
+    found = tuple(one.sentence for one in judgement.cells if one.verdict == judgement.verdict)
+    if judgement.verdict == "harm" and any(one.void == "assignment" for one in judgement.cells):
+        return (*found, "Users were not assigned in the shares that were set either, so how large the harm is may be wrong.")
+    return found

@@ -14,12 +14,16 @@ RouteStanding = Literal["as asked", "unconfirmed", "rolled back", "changed"]
 
 @dataclass(frozen=True, slots=True)
 class RouteSeen:
-    """The route in force, beside the one this stage asks for. `by` and `reason` are of its revision."""
+    """The route in force, beside the one this stage asks for. `by` and `reason` are of its revision.
+
+    `has_other_incumbent`: somebody made a bundle the incumbent that this upgrade does not compare with.
+    """
 
     standing: RouteStanding
     revision: int
     by: str = ""
     reason: str = ""
+    has_other_incumbent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,5 +54,9 @@ class Seen:
     disagreements: tuple[str, ...] = ()
     """Where live results and the suite's say opposite things."""
     incumbent_answers: bool | None = None
+    incumbent_unheard_s: float | None = None
+    """How long that has not been known; `None` where it is, or nobody says how long."""
+    incumbent_unheard: str = ""
+    """Why it is not."""
     staging_faults: tuple[str, ...] = ()
     """Why staging was not passed."""

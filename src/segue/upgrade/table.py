@@ -21,6 +21,7 @@ Observed = Literal[
     "invalid",
     "harm_hold",
     "over_budget",
+    "incumbent_unheard",
     "unserved",
     "quiet",
     "overdue",
@@ -88,7 +89,8 @@ ROWS: tuple[Row, ...] = (
     Row("harm", EXPOSED, ANY, "rolled_back", effects=_BACK),
     # What makes people look. Share and stage stay as they are.
     *_holds(("harm",), _on("shadow")),
-    *_holds(("route_changed", "incumbent_silent", "invalid", "harm_hold", "over_budget", "unserved", "quiet", "overdue"), LIVE),
+    *_holds(("route_changed", "incumbent_silent", "invalid", "harm_hold", "over_budget"), LIVE),
+    *_holds(("incumbent_unheard", "unserved", "quiet", "overdue"), LIVE),
     # Held for less, it is held for this: nobody may advance past it.
     *_holds(("incumbent_silent", "invalid"), LIVE, HELD),
     *_holds(("unsound",), _on("decide")),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from segue.model.plan import Plan
 from segue.model.route import Route, SegmentRule, ShadowRule
-from segue.upgrade.state import OFFLINE, UpgradeState
+from segue.upgrade.state import EXPOSED, UpgradeState
 
 
 def wanted_route(state: UpgradeState, plan: Plan, route: Route) -> Route:
@@ -37,13 +37,15 @@ def _asked(state: UpgradeState, plan: Plan, route: Route) -> dict[str, object]:
     }
     if state.stage == "completed":
         return {**alone, "incumbent": state.candidate}
-    if state.stage in ("stopped", "deferred"):
-        # No user met the candidate: whom somebody made the incumbent meanwhile stays it.
-        return {**alone, "incumbent": route.incumbent}
-    if state.stage in OFFLINE or state.stage == "rolled_back":
+    if state.stage == "rolled_back":
         return alone
-    if state.stage == "shadow":
+    if state.stage not in EXPOSED:
+        # No user met the candidate: whom somebody made the incumbent meanwhile stays it.
+        alone["incumbent"] = route.incumbent
+    if state.stage == "shadow" and route.incumbent != state.candidate:
         return {**alone, "candidate": state.candidate, "shadow": _shadow(plan, route)}
+    if state.stage not in EXPOSED:
+        return alone
     segments = _segments(plan, state.step) if state.stage == "canary" else ()
     return {**alone, "candidate": state.candidate, "share": most_share(state, plan), "segments": segments}
 

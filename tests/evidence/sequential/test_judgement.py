@@ -80,15 +80,20 @@ def test_a_candidate_without_a_control_is_not_safe() -> None:
         assert "nothing to compare with" in found.evidence("quality").sentence
 
 
-def test_a_broken_assignment_voids_even_huge_evidence() -> None:
-    """The comparison means nothing, so neither harm nor safety is read from it, and no number becomes unknown."""
+def test_a_broken_assignment_hides_no_harm_beyond_the_rollback_limit() -> None:
+    """It forbids to go on; users who are harmed are taken back whatever the shares are."""
     found = judged(HARMED, 50, guards=Guards(mismatched=True))
-    assert found.verdict == "invalid"
-    assert found.limit is None
-    assert found.culprits == ()
-    assert (found.rollback_log_e, found.hold_log_e) == (-inf, -inf)
-    assert {one.verdict for one in found.cells} == {"invalid"}
-    assert judged(CALM, 120, guards=Guards(mismatched=True)).verdict == "invalid"
+    assert (found.verdict, found.limit, found.culprits) == ("harm", "rollback", (("quality", ""),))
+    assert found.evidence("quality").void is None
+    assert found.hold_log_e == -inf
+
+
+@pytest.mark.parametrize(("pair", "times"), [(CALM, 120), (GENTLY, 100), (NOTHING, 5)], ids=["safe", "a little worse", "empty"])
+def test_a_broken_assignment_lets_nothing_else_be_read(pair: Pair, times: int) -> None:
+    """Neither safety, nor harm that people would only look at: they look at the broken comparison first."""
+    found = judged(pair, times, slices=("a",), guards=Guards(mismatched=True))
+    assert (found.verdict, found.limit, found.culprits) == ("invalid", None, ())
+    assert {(one.verdict, one.void) for one in found.cells} == {("invalid", "assignment")}
 
 
 def test_labels_that_come_back_unlike_void_their_own_cell() -> None:

@@ -35,7 +35,8 @@ class Look:
     """What a look knows beside the grid.
 
     `idle` are metrics whose limits do not count at this look: they say nothing, and are not shown. `intervals` are in the
-    metric's own units; `per_day` is labelled candidate units a day; both by metric and slice.
+    metric's own units; `per_day` is labelled candidate units a day; both by metric and slice. `harm` is the evidence of harm
+    beyond each limit where not only the grid has some.
     """
 
     totals: Totals
@@ -44,16 +45,21 @@ class Look:
     per_day: Mapping[tuple[str, str], float] = field(default_factory=dict)
     alpha: float = ALPHA
     idle: frozenset[str] = frozenset()
+    harm: tuple[Array, Array] | None = None
 
 
 def judge(grid: Grid, look: Look) -> Judgement:
     """Judge every cell of a grid without leading dimensions, and the whole."""
     least, shape = -log(look.alpha), grid.weights.shape
-    void = _void(grid, look.guards)
-    raw: dict[Limit, Array] = dict(zip(_LIMITS, grid.harm_log_e, strict=True))
+    unlike = _unlike(grid, look.guards)
+    void = unlike | look.guards.mismatched
+    raw: dict[Limit, Array] = dict(zip(_LIMITS, look.harm or grid.harm_log_e, strict=True))
     # A cell that means nothing adds nothing: with e = 0 the average stays an e-process.
-    silent = void | np.array([[rule.metric in look.idle] for rule in grid.rules])
-    counted = {limit: np.where(silent, -np.inf, log_e) for limit, log_e in raw.items()} if silent.any() else raw
+    silent = unlike | np.array([[rule.metric in look.idle] for rule in grid.rules])
+    counted = {limit: np.where(silent, -np.inf, log_e) for limit, log_e in raw.items()} if silent.any() else dict(raw)
+    if look.guards.mismatched:
+        # Users in other shares than set forbid to go on; whom the candidate harms is taken back all the same.
+        counted["hold"] = np.full(shape, -np.inf)
     whole = dict(zip(_LIMITS, grid.union(np.stack([counted[limit] for limit in _LIMITS])).tolist(), strict=True))
     adjusted = {
         limit: holm_log_e(log_e.ravel(), grid.weights.ravel(), least=least).reshape(shape) for limit, log_e in counted.items()
@@ -90,19 +96,19 @@ def judge(grid: Grid, look: Look) -> Judgement:
     return Judgement(_overall(limit, look, cells), limit, whole["rollback"], whole["hold"], culprits, tuple(cells))
 
 
-def _void(grid: Grid, guards: Guards) -> NDArray[np.bool_]:
-    """Which cells cannot be compared. Shape (metrics, 1 + slices)."""
-    if guards.mismatched or not guards.unlike:
-        return np.full(grid.weights.shape, guards.mismatched)
+def _unlike(grid: Grid, guards: Guards) -> NDArray[np.bool_]:
+    """Of which cells the labels come back differently. Shape (metrics, 1 + slices)."""
+    if not guards.unlike:
+        return np.zeros(grid.weights.shape, bool)
     return np.array([[(rule.metric, name) in guards.unlike for name in grid.slices] for rule in grid.rules])
 
 
 def _overall(limit: Limit | None, look: Look, cells: list[Evidence]) -> Verdict:
-    """A broken comparison is never read as harm or as safety; else the union speaks, then the worst cell."""
-    if look.guards.mismatched:
-        return "invalid"
+    """The union speaks; then a broken comparison, which is never read as safety; then the worst cell."""
     if limit is not None:
         return "harm"
+    if look.guards.mismatched:
+        return "invalid"
     found = {one.verdict for one in cells}
     return next((one for one in WORST_FIRST if one in found and one != "harm"), "inconclusive")
 
@@ -132,12 +138,12 @@ class _Found:
         verdict: Verdict = "inconclusive"
         limit, log_e, bound = None, self.raw[column], None
         shown: Limit | None = "rollback" if self.rollback[column] >= least else "hold" if self.hold[column] >= least else None
-        if self.void[column]:
-            verdict = "invalid"
-        elif shown is not None and new.labelled:
+        if shown is not None and new.labelled:
             verdict, limit, log_e = "harm", shown, (self.rollback if shown == "rollback" else self.hold)[column]
             # The limit itself, for it is what was shown with all cells corrected for; an end of an interval is not.
             bound = _in_units(rule, rule.rollback if shown == "rollback" else rule.hold)
+        elif self.void[column]:
+            verdict = "invalid"
         elif rung is not None and new.labelled and old.labelled:
             # Only the tightest margin asked for is safety; a looser one is a step on the way to it.
             verdict = "safe" if rung.is_last else "inconclusive"
