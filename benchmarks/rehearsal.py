@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,28 @@ SCENARIOS: dict[str, tuple[str, tuple[str, ...], float]] = {
     "March to itself": (AGAIN, ("eval",), 7_200.0),
 }
 """Candidate, past what, and how often the controller looks."""
+Held = Callable[[Rehearsed], bool]
+MUST_SHOW: dict[str, tuple[tuple[str, Held, float], ...]] = {
+    "March to June": (("stopped at the eval", lambda one: _stops(one, "retune", "eval"), 1.0),),
+    "… forced past the eval": (("stopped in shadow", lambda one: _stops(one, "shadow"), 1.0),),
+    "… and past shadow": (
+        (
+            f"rolled back in the canary within {MOST_EXPOSED} exposed units",
+            lambda one: one.ending == "rolled_back" and one.exposed_units <= MOST_EXPOSED,
+            0.95,
+        ),
+    ),
+    "March to itself": (
+        ("completed", lambda one: one.ending == "completed", 0.95),
+        ("without an alarm", lambda one: not one.alarms, 0.95),
+    ),
+}
+"""What is asked of each, and of which share of the seeds."""
+
+
+def _stops(one: Rehearsed, *stages: str) -> bool:
+    """Nobody met the candidate, and it stands in this stage."""
+    return one.ending in ("holding", "stopped", "deferred") and not one.exposed_units and one.where.split(" ")[0] in stages
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,7 +116,10 @@ def measure(given: argparse.Namespace, results: Path | None) -> None:
             print("\nThe recorded upgrades are absent: set SEGUE_DATA to their folder.")
         else:
             found["recorded"] = _recorded(given.seeds, given.scenario, given.processes)
-            table.show(f"The recorded GPT-4 upgrade, rehearsed on {given.seeds} seeds", found["recorded"])
+            shown = [{name: value for name, value in row.items() if name != "must show"} for row in found["recorded"]]
+            table.show(f"The recorded GPT-4 upgrade, rehearsed on {given.seeds} seeds", shown)
+            for line in (line for row in found["recorded"] for line in row["must show"].split("; ")):
+                print(line)
     table.save(results, "rehearsal", found)
 
 
@@ -142,6 +167,8 @@ def _recorded(seeds: int, only: int | None, processes: int) -> list[dict[str, An
             if only in (None, number):
                 done = run_recorded(root, candidate, past, look_s, range(seeds), processes)
                 rows.append(_row(name, done))
+                # Each is minutes of work: what is known is said at once.
+                print("\n".join(rows[-1]["must show"].split("; ")), flush=True)
     return rows
 
 
@@ -203,4 +230,12 @@ def _row(name: str, done: Sequence[Rehearsed]) -> dict[str, Any]:
         "95 %": float(np.quantile(exposed, 0.95)),
         f"rolled back within {MOST_EXPOSED}": f"{sum(one <= MOST_EXPOSED for one in backs) / len(done) * 100:.1f} %",
         "alarmed": f"{sum(one.alarms > 0 for one in done) / len(done) * 100:.1f} %",
+        "must show": "; ".join(_line(name, done, *one) for one in MUST_SHOW[name]),
     }
+
+
+def _line(name: str, done: Sequence[Rehearsed], what: str, holds: Held, least: float) -> str:
+    """`March to June: stopped at the eval in 200 of 200 seeds (100.0 %), at least 100 % asked: met`."""
+    n = sum(holds(one) for one in done)
+    met = "met" if n >= least * len(done) else "NOT MET"
+    return f"{name}: {what} in {n} of {len(done)} seeds ({n / len(done):.1%}), at least {least:.0%} asked: {met}"

@@ -79,6 +79,20 @@ def test_a_slow_tail_is_named_though_the_median_stays() -> None:
     assert (tail.old, tail.new) == (100.0, 1000.0)
 
 
+def test_a_later_first_token_is_named_though_whole_answers_take_no_longer() -> None:
+    """With its 95th percentile beside those of latency."""
+
+    def live(number: int) -> LivePair:
+        rng = np.random.default_rng(number)
+        old, new = (a_side("A word.", rng, latency_ms=900.0, ttft_ms=first) for first in (100.0, 300.0))
+        return LivePair(f"p{number}", old, new)
+
+    report = report_of([live(number) for number in range(40)])
+    assert move(report, "ttft_ms").is_beyond
+    assert standing(report, "latency") == "moved beyond"
+    assert [(one.old, one.new) for one in report.tails if one.name == "ttft_ms"] == [(100.0, 300.0)]
+
+
 @pytest.mark.parametrize(
     ("given", "question"),
     [

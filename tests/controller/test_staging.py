@@ -169,6 +169,16 @@ def test_recorded_traffic_below_what_the_plan_asks_for_does_not_pass(staged: InS
     assert "Only 60 pairs" in faults[0]
 
 
+def test_a_replay_that_ended_at_the_plans_budget_says_so_where_too_little_was_compared(staged: InStaging) -> None:
+    """What was compared is judged as it is, and is enough or not by the plan's least."""
+    limited = "The replay ended at the plan's budget."
+    staged.found(report=of_upgrade(staged, report_of(pairs(120))), limited=limited)
+    assert staged.seen() == (True, ())
+    staged.found(report=of_upgrade(staged, report_of(pairs(60))), limited=limited)
+    passed, faults = staged.seen()
+    assert (passed, faults[-1]) == (False, limited)
+
+
 def test_the_route_of_staging_has_the_incumbent_serve_and_the_candidate_shadow_everything(staged: InStaging) -> None:
     """Set once; production's stays as it is."""
     for _ in range(2):

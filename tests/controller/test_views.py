@@ -157,7 +157,7 @@ def test_what_waits_for_a_person_comes_first_with_names_and_the_command() -> Non
     [
         ("pause", ["segue upgrade resume w --reason '…'"]),
         ("hold", ["segue why w", "resume", "advance", "segue rollback w --reason '…'"]),
-        ("roll_back", ["segue incident show w"]),
+        ("roll_back", ["segue incident show w", "segue upgrade learn u1 --about cases '…'"]),
     ],
 )
 def test_after_what_people_did_the_screen_names_what_can_be_done(action: Action, expected: list[str]) -> None:

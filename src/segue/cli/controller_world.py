@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ def build_world(
     from segue.controller.jobs import Jobs
     from segue.controller.notices import Webhooks
     from segue.controller.probing import Prober, probe_endpoint, probe_provider
+    from segue.controller.soak_lacks import soak_lacks
     from segue.controller.staging import StagingJobs
     from segue.controller.suites import EvalJobs
     from segue.controller.world import World
@@ -71,6 +73,7 @@ def build_world(
         notices=webhooks,
         incident=incident,
         shadowed=shadowed,
+        soak_lacks=partial(soak_lacks, store),
     )
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 REQUESTS = 20_000
 _LENGTHS = {"m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
-_PAST = ("eval", "shadow", "canary", "soak")
+_PAST = ("eval", "staging", "shadow", "canary", "soak")
 
 
 class Length(click.ParamType[float]):
@@ -83,6 +83,13 @@ class Approval(Length):
     "--approve", type=Approval(), default="at-once", show_default=True, help="When approvers say yes: at-once, never, 4h."
 )
 @click.option(
+    "--accept",
+    type=Approval(),
+    default="at-once",
+    show_default=True,
+    help="When somebody accepts by name what moved in staging, a broken contract apart: at-once, never, 4h.",
+)
+@click.option(
     "--past",
     type=click.Choice(_PAST),
     multiple=True,
@@ -112,6 +119,7 @@ def rehearse_command(
     trace: Path | None,
     troubles: tuple[str, ...],
     approve: float,
+    accept: float,
     past: tuple[str, ...],
     every: float | None,
     runs: int,
@@ -153,6 +161,7 @@ def rehearse_command(
                 every=every,
                 seed=seed,
                 approve=None if approve < 0 else approve,
+                accept=None if accept < 0 else accept,
                 past=past,
             )
         if runs == 1:
@@ -186,6 +195,7 @@ def _course(
     every: float | None,
     seed: int,
     approve: float | None,
+    accept: float | None,
     past: tuple[str, ...],
 ) -> Course:
     """The plan as the upgrade would be opened with it, and how the rehearsal goes."""
@@ -205,6 +215,7 @@ def _course(
         most_days=days or longest_days(plan),
         troubles=_troubles(prepared, plan, troubles),
         approve_after_s=approve,
+        accept_after_s=accept,
         past=frozenset(past),  # type: ignore[arg-type]
         plan_name=f"{workflow}/{name}",
         critical=critical,

@@ -27,6 +27,8 @@ WAYS = (
     "effort-ungated",
 )
 """Of `segue.workspace.plan_ways`, which the help is shown without; a test compares them."""
+ABOUT = ("drift", "cases", "prompt", "process")
+"""Of `segue.controller.learnings`, which the help is shown without; a test compares them."""
 why_option = click.option("--reason", required=True, help="Why; kept in the log, under your name.")
 
 
@@ -235,6 +237,33 @@ _command("abort", "End an upgrade that no user has met yet. Once users have, it 
 def replace(workflow: str, candidate: str, reason: str, environment: str, as_json: bool) -> None:
     """Go on with another candidate, before any user meets it. What was shown of the last one counts no more."""
     _do(workflow, "replace", environment, reason, candidate, as_json=as_json)
+
+
+@upgrade_command.command("learn")
+@click.argument("workflow", type=NAME)
+@click.argument("text")
+@click.option("--about", type=click.Choice(ABOUT), required=True, help="What it is about.")
+@environment_option
+@json_option
+def learn(workflow: str, text: str, about: str, environment: str, as_json: bool) -> None:
+    """Write down what the upgrade of WORKFLOW taught, for the next team: also when all went well, and after its end.
+
+    segue history shows it, and segue status asks for it after the end. A case that would have helped goes into the suite, too.
+    """
+    from segue.cli.upgrade_opening import wall_clock
+    from segue.controller.learnings import record_learning
+    from segue.controller.moments import iso
+    from segue.controller.reading import read_ref
+    from segue.gates.report import plain
+
+    with open_desk() as desk:
+        upgrade = read_ref(desk.store, workflow, environment)
+        found = record_learning(desk.store, upgrade, text, about, author=desk.author, at=iso(wall_clock()))
+    if as_json:
+        print_json({"upgrade": upgrade.opening.upgrade, **plain(found)})
+        return
+    told = f"Kept with {upgrade.opening.upgrade}, under {found.by}. All of them: segue history {upgrade.opening.upgrade}"
+    console().print(told, markup=False, soft_wrap=True)
 
 
 _command("defer", "End it for now: not worth it, or not yet. Before shadow.")

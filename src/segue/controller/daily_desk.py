@@ -60,14 +60,15 @@ def prepare_daily(
 
 
 def run_daily(
-    store: Store, upgrade: Upgrade, desk: DailyDesk, endpoint: Endpoint, *, day: str, author: str, at: str
+    store: Store, upgrade: Upgrade, desk: DailyDesk, where: Endpoint | DailyEval, *, day: str, author: str, at: str
 ) -> Sequence[DailyResult]:
-    """Ask what has no result of this day yet, and write it down. Gives what was written."""
+    """Ask what has no result of this day yet, and write it down. Gives what was written. `where`: at the endpoint, or as a
+    rehearsal has it asked."""
     done = {one.bundle for one in list_daily(store, upgrade) if one.day == day}
     arms = [one for one in desk.arms if one.digest not in done]
     if not arms:
         return ()
-    daily = DailyEval(endpoint, upgrade.opening.workflow)
+    daily = DailyEval(where, upgrade.opening.workflow) if isinstance(where, Endpoint) else where
     found = daily.measure(arms, desk.cases, day=day, suite=desk.suite, n_suite=desk.n_suite)
     results = [one.model_copy(update={"unscored": (*one.unscored, *desk.unscored)}) for one in found]
     for one in results:

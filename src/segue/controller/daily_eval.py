@@ -11,8 +11,10 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -37,6 +39,8 @@ _LONGEST = 200
 
 Answer = Reply | str
 """A reply, or in a few words why there is none."""
+Asks = Callable[[str, Case], Awaitable[tuple[Answer, str, float]]]
+"""From a bundle's digest and a case to the answer, the code of the gateway's error, and how long it took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +98,13 @@ class DailyEval:
         tallies = {one.digest: _Tally() for one in arms}
         absent: dict[str, str] = {}
         gate = asyncio.Semaphore(CONCURRENCY)
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
+        async with self._asking() as asked:
 
             async def ask(one: DailyArm, case: Case) -> None:
                 if one.digest in absent:
                     return
                 async with gate:
-                    answer, code, ms = await self._ask(session, one.digest, case)
+                    answer, code, ms = await asked(one.digest, case)
                 if code == "no_bundle":
                     absent[one.digest] = "the route does not hold it yet"
                 else:
@@ -113,6 +116,12 @@ class DailyEval:
             self._result(one, tallies[one.digest], cases, day=day, suite=suite, n_suite=n_suite, absent=absent.get(one.digest))
             for one in arms
         ]
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[Asks]:
+        """How a bundle is asked. A rehearsal has models of its own in this place."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session:
+            yield partial(self._ask, session)
 
     async def _ask(self, session: aiohttp.ClientSession, bundle: str, case: Case) -> tuple[Answer, str, float]:
         """The answer, the code of the gateway's error, and how long it took."""

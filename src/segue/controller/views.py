@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from segue.controller.actions import LOOK
-from segue.controller.beside import beside_view
 from segue.controller.controller import LOOKS_A_CYCLE
 from segue.controller.effects import DONE
+from segue.controller.learnings import list_learnings
 from segue.controller.moments import iso
+from segue.controller.soak_facts import soak_facts_view
 from segue.controller.views_next import next_steps
 from segue.errors import NotFoundError
 from segue.evidence.sequential.cells import POOLED
@@ -27,6 +28,7 @@ from segue.papers.upgrade_view import (
     GateView,
     GatewayView,
     HistoryView,
+    LearningView,
     LookView,
     PlaceView,
     StatusView,
@@ -63,7 +65,7 @@ def status_view(store: Store, upgrade: Upgrade, now: float, *, lease_now: float 
     look, look_served_s = _last_look(store, upgrade, now)
     clock = _clock(upgrade, look_served_s, now)
     served_s = 0.0 if clock is None else clock.served_s
-    revision = _revision(store, upgrade)
+    revision, taught = _revision(store, upgrade), len(list_learnings(store, upgrade)) if state.is_ended else 0
     return StatusView(
         upgrade=opening.upgrade,
         workflow=opening.workflow,
@@ -88,11 +90,11 @@ def status_view(store: Store, upgrade: Upgrade, now: float, *, lease_now: float 
         clock=clock,
         approvals=tuple(f"{one.by} ({one.reason})" for one in state.approvals),
         look=look,
-        next=next_steps(upgrade, served_s=served_s, missing=None if look is None else look.missing, now=now),
+        next=next_steps(upgrade, served_s=served_s, missing=None if look is None else look.missing, now=now, learnings=taught),
         controller=controller_view(store, opening.environment, lease_now),
         revision=revision,
         gateways=_gateways(store, upgrade),
-        beside=beside_view(store, upgrade, now),
+        beside=soak_facts_view(store, upgrade, now),
     )
 
 
@@ -105,6 +107,7 @@ def history_view(store: Store, upgrade: Upgrade) -> HistoryView:
         opening.workflow,
         opening.environment,
         (_opened(upgrade), *(_entry(upgrade, one, done) for one in upgrade.entries)),
+        tuple(LearningView(one.at, one.by, one.about, one.text) for one in list_learnings(store, upgrade)),
     )
 
 

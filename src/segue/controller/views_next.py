@@ -19,11 +19,13 @@ from segue.upgrade.state import UpgradeState
 from segue.upgrade.table import LIVE, Action, find_row
 
 
-def next_steps(upgrade: Upgrade, *, served_s: float, missing: tuple[str, ...] | None, now: float) -> tuple[NextView, ...]:
-    """Everything that can follow, what waits for a person first."""
+def next_steps(
+    upgrade: Upgrade, *, served_s: float, missing: tuple[str, ...] | None, now: float, learnings: int = 0
+) -> tuple[NextView, ...]:
+    """Everything that can follow, what waits for a person first. `learnings`: how many were recorded."""
     state = upgrade.state
     if state.is_ended:
-        return _after_end(upgrade)
+        return (*_after_end(upgrade), *_to_learn(upgrade, learnings))
     if state.standing == "paused":
         return (_person(upgrade, "resume", "It is paused, and its time stands. Somebody resumes it."),)
     if state.stage == "retune":
@@ -75,6 +77,15 @@ def _after_end(upgrade: Upgrade) -> tuple[NextView, ...]:
         return (NextView(what, command=f"segue incident show {name}"),)
     again = f"segue upgrade {name} --candidate BUNDLE"
     return (NextView(f"It ended as {state.stage}; nobody met the candidate. Another can be opened.", command=again),)
+
+
+def _to_learn(upgrade: Upgrade, learnings: int) -> tuple[NextView, ...]:
+    """Asked for once users have met the candidate, also where all went well, until somebody has said anything."""
+    if upgrade.state.stage not in ("completed", "rolled_back") or learnings:
+        return ()
+    what = "What did it teach: drift that was found, cases that would have helped, lessons of the prompt? Nobody has said yet."
+    name = shlex.quote(upgrade.opening.upgrade)
+    return (NextView(what, who=_operators(upgrade), command=f"segue upgrade learn {name} --about cases '…'"),)
 
 
 def _held(upgrade: Upgrade) -> tuple[NextView, ...]:

@@ -133,7 +133,7 @@ class GatewayView:
 
 
 @dataclass(frozen=True, slots=True)
-class BesideView:
+class SoakFactView:
     """One thing known beside the gates: daily evals, probes, reading, tickets, cost. `figures` are for programs."""
 
     name: str
@@ -173,7 +173,7 @@ class StatusView:
     controller: ControllerView
     revision: int | None
     gateways: tuple[GatewayView, ...]
-    beside: tuple[BesideView, ...] = ()
+    beside: tuple[SoakFactView, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """For a program."""
@@ -200,6 +200,16 @@ class EntryView:
 
 
 @dataclass(frozen=True, slots=True)
+class LearningView:
+    """What somebody says the upgrade taught, and about what."""
+
+    at: str
+    by: str
+    about: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryView:
     """The whole log of an upgrade, oldest first."""
 
@@ -207,6 +217,7 @@ class HistoryView:
     workflow: str
     environment: str
     entries: tuple[EntryView, ...]
+    learnings: tuple[LearningView, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """For a program."""

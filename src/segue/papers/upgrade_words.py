@@ -17,6 +17,7 @@ EVENTS: dict[str, str] = {
     "invalid": "comparison invalid",
     "harm_hold": "harm beyond the hold limit",
     "over_budget": "over budget",
+    "incumbent_unheard": "incumbent not heard from",
     "unserved": "not served by every gateway",
     "quiet": "quiet",
     "overdue": "overdue",

@@ -27,6 +27,8 @@ class Course:
     most_days: float = 400.0
     troubles: tuple[Trouble, ...] = ()
     approve_after_s: float | None = 0.0
+    accept_after_s: float | None = 0.0
+    """When somebody accepts what moved in staging; `None`: nobody does."""
     past: frozenset[Stage] = frozenset()
     plan_name: str = ""
     critical: tuple[str, ...] = ()

@@ -16,8 +16,8 @@ from segue.exchanges.query import ExchangeLog
 from segue.exchanges.shipper import Shipper, ShipSettings
 
 MIB = 1 << 20
-TIDY_EVERY = 96
-"""Shipments; then small files are merged."""
+TIDY_EVERY = 1_000
+"""Shipments; then small files are merged: each look lists them all, and a merge reads and writes all that is in them."""
 
 
 class RehearsalLog:
@@ -27,9 +27,10 @@ class RehearsalLog:
         self, spool: Path, archive: Path, *, clock_ns: Callable[[], int], run: str, enrich: Enrich | None = None
     ) -> None:
         settings = SpoolSettings(folder=spool, worker="rehearsal", run=run, segment_bytes=8 * MIB, ahead_bytes=0)
-        # Nothing here is so slow that the disk has to be waited for: what a crash would lose is a rehearsal.
+        # The disk is never waited for: what a crash would lose is a rehearsal.
         self._spool = Spool(settings, monotonic=lambda: 0)
-        self._shipper = Shipper(spool, archive, clock=clock_ns, settings=ShipSettings(grace_ns=0, enrich=enrich))
+        shipping = ShipSettings(grace_ns=0, enrich=enrich, syncs=False)
+        self._shipper = Shipper(spool, archive, clock=clock_ns, settings=shipping)
         self.reader = ExchangeLog(spool, archive)
         self._shipments = 0
         self.n_kept = self._n_shipped = 0
@@ -53,12 +54,13 @@ class RehearsalLog:
         if self._shipments % TIDY_EVERY == 0:
             self._shipper.tidy()
 
-    def close(self) -> None:
-        """Finish the segments, ship the rest, let go."""
+    def close(self, *, keeps: bool = True) -> None:
+        """Finish the segments and let go; where the folder stays, ship the rest and merge small files before."""
         self._spool.close()
         try:
-            while self._shipper.step().has_more:
-                pass
-            self._shipper.tidy()
+            if keeps:
+                while self._shipper.step().has_more:
+                    pass
+                self._shipper.tidy()
         finally:
             self._shipper.close()

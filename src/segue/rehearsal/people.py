@@ -1,4 +1,5 @@
-"""People in a rehearsal, scripted: who approves, and who goes on in spite of a verdict. They act as people do, through the log.
+"""People in a rehearsal, scripted: who approves, who accepts what moved in staging, and who goes on in spite of a verdict. They
+act as people do, through the log.
 
 Nobody else acts: what holds and is nobody's here to settle ends the rehearsal as *holding*.
 """
@@ -9,11 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from segue.controller.actions import act_on
+from segue.controller.moments import iso
+from segue.controller.staging_facts import accept, accepted_of, read_result
+from segue.controller.staging_gate import moved_questions
+from segue.drift.drift_report import DriftReport
+from segue.drift.questions import Dimension
 from segue.store.base import Store
 from segue.upgrade.log import Upgrade, UpgradeEntry
 from segue.upgrade.people import due_approvals, missing_approvals
 from segue.upgrade.seen import SuiteSeen
 from segue.upgrade.state import Stage
+from segue.upgrade.table import Action
 
 SOMEBODY = "rehearsal"
 PATIENT = frozenset(("overdue", "quiet"))
@@ -24,6 +31,8 @@ PATIENT = frozenset(("overdue", "quiet"))
 class People:
     """Approve `approve_after_s` after they are asked (`None`: never), and advance past `past`, stages at which it stops.
 
+    What moved in staging they accept by name `accept_after_s` after it held (`None`: never); a broken contract never.
+
     `verdict` is what the eval will say: whoever means to go on where a candidate is merely equal must say so before it is
     deferred.
     """
@@ -32,6 +41,7 @@ class People:
     approve_after_s: float | None = 0.0
     past: frozenset[Stage] = frozenset()
     verdict: Callable[[], SuiteSeen] | None = None
+    accept_after_s: float | None = 0.0
     _asked: dict[tuple[Stage, int], float] = field(default_factory=dict)
 
     def act(self, upgrade: Upgrade, now: float) -> tuple[UpgradeEntry, ...]:
@@ -39,6 +49,8 @@ class People:
         state = upgrade.state
         if state.is_ended:
             return ()
+        if accepted := self._accept(upgrade, now):
+            return accepted
         place = "eval" if state.stage == "retune" else state.stage
         if place in self.past and self._is_stopped(upgrade):
             reason = f"Rehearsed on purpose: past {place}, to see what the next stage finds."
@@ -54,9 +66,38 @@ class People:
             if rule.name in missing
         )
 
+    def _accept(self, upgrade: Upgrade, now: float) -> tuple[UpgradeEntry, ...]:
+        """What staging found unexplained, taken as it is: then it goes on, and is judged anew."""
+        report, open_ = self._unexplained(upgrade)
+        if report is None or not open_ or self.accept_after_s is None or now < upgrade.entries[-1].at + self.accept_after_s:
+            return ()
+        operator, reason = self._operator(upgrade), f"Taken as it is, in the rehearsal: {', '.join(open_)}."
+        for one in open_:
+            accept(self.store, report, one, moved_questions(report, one), reason=reason, author=operator, at=iso(now))
+        return (self._do(upgrade, "resume", operator, reason, now),)
+
+    def _unexplained(self, upgrade: Upgrade) -> tuple[DriftReport | None, tuple[Dimension, ...]]:
+        """The report of staging, and what of it nobody has explained yet; of a contract that is broken nobody does."""
+        opening, state = upgrade.opening, upgrade.state
+        if (state.stage, state.standing, state.held_by) != ("staging", "holding", "staging_failed"):
+            return None, ()
+        result = read_result(self.store, opening.workflow, opening.upgrade)
+        if result is None or result.report is None:
+            return None, ()
+        known = {one.dimension for one in accepted_of(self.store, opening.workflow, state.incumbent, state.candidate)}
+        found = [
+            one.name
+            for one in result.report.dimensions
+            if one.name not in known
+            and (one.standing == "unknown" or (one.standing == "moved beyond" and one.name != "contract"))
+        ]
+        return result.report, tuple(found)
+
     def may_still_act(self, upgrade: Upgrade) -> bool:
         """Whether anybody here has something to do where it stands."""
         state = upgrade.state
+        if self.accept_after_s is not None and self._unexplained(upgrade)[1]:
+            return True
         place = "eval" if state.stage == "retune" else state.stage
         return (place in self.past and self._is_stopped(upgrade)) or (
             state.asked_for_approval and self.approve_after_s is not None
@@ -75,12 +116,12 @@ class People:
     def _operator(self, upgrade: Upgrade) -> str:
         return upgrade.plan.operators[0] if upgrade.plan.operators else SOMEBODY
 
-    def _do(self, upgrade: Upgrade, action: str, by: str, reason: str, now: float) -> UpgradeEntry:
+    def _do(self, upgrade: Upgrade, action: Action, by: str, reason: str, now: float) -> UpgradeEntry:
         opening = upgrade.opening
         return act_on(
             self.store,
             opening.workflow,
-            "advance" if action == "advance" else "approve",
+            action,
             by=by,
             reason=reason,
             at=now,

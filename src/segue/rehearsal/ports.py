@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from segue.controller.ports import Unheard
 from segue.controller.suites_seen import suite_seen
 from segue.gates.report import Report
 from segue.model.route import RouteRevision
+from segue.rehearsal.daily import DailyEvals
 from segue.upgrade.log import Upgrade, UpgradeEntry
 from segue.upgrade.seen import SuiteSeen
 
@@ -34,6 +36,7 @@ class RehearsedSuites:
     digest: str
     report: Report
     clock: Callable[[], float]
+    daily: DailyEvals
     _begun: dict[str, float] = field(default_factory=dict)
 
     def start(self, upgrade: Upgrade, number: int) -> None:
@@ -53,18 +56,8 @@ class RehearsedSuites:
         return suite_seen(self.digest, self.report)
 
     def keep_up(self, upgrade: Upgrade, now: float) -> None:
-        """The same models would say the same every day: the daily eval is not rehearsed, and the remarks say so."""
-
-
-class SkippedStaging:
-    """No staging: the remarks of the rehearsal say that it was skipped."""
-
-    def start(self, upgrade: Upgrade, number: int) -> None:
-        """Nothing is begun."""
-
-    def seen(self, upgrade: Upgrade) -> tuple[bool | None, tuple[str, ...]]:  # noqa: ARG002  the signature is the port's
-        """Passed over."""
-        return True, ()
+        """Today's eval of both bundles, through the code that ships."""
+        self.daily.keep_up(upgrade, now)
 
 
 class ReadyGateways:
@@ -85,6 +78,9 @@ class ProbedIncumbent:
 
     def answers(self, upgrade: Upgrade, now: float) -> bool | None:  # noqa: ARG002  the signature is the port's
         return not self.is_out(now)
+
+    def unheard(self, upgrade: Upgrade, now: float) -> Unheard | None:
+        """It is always known."""
 
 
 @dataclass

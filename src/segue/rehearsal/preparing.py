@@ -59,13 +59,14 @@ class Prepared:
     bundles: tuple[tuple[str, Bundle], ...] = field(default=(), repr=False)
     remarks: tuple[str, ...] = ()
 
-    def furnish(self, store: Store) -> None:
-        """Put into an empty store what the controller and its readers look up."""
+    def furnish(self, store: Store, *, with_verdict: bool = True) -> None:
+        """Put into an empty store what the controller looks up. The verdict is for whoever asks for it later, and large."""
         for label, bundle in self.bundles:
             store.add_bundle(bundle, author=AUTHOR, at=AT)
             store.set_label(self.workflow.name, label, bundle.digest, author=AUTHOR, at=AT)
         store.add_suite(self.workflow.name, self.suite_name, self.suite, author=AUTHOR, at=AT)
-        store.add_verdict(self.verdict[0], self.workflow.name, self.verdict[1], author=AUTHOR, at=AT)
+        if with_verdict:
+            store.add_verdict(self.verdict[0], self.workflow.name, self.verdict[1], author=AUTHOR, at=AT)
 
 
 def prepare(

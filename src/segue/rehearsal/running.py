@@ -32,9 +32,9 @@ class Order:
 def rehearse(prepared: Prepared, course: Course, listener: Listener | None = None) -> Rehearsed:
     """One run, in memory and in a folder that is gone afterwards."""
     store = open_store("memory:")
-    prepared.furnish(store)
+    prepared.furnish(store, with_verdict=False)
     with TemporaryDirectory(prefix="segue-rehearsal-", ignore_cleanup_errors=True) as folder:
-        return Rehearsal(prepared, course, store, Path(folder)).run(listener)
+        return Rehearsal(prepared, course, store, Path(folder), keeps=False).run(listener)
 
 
 def rehearse_seeds(

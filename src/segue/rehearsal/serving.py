@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 
 from segue.exchanges.record import BodyNote, ServedExchange, keep_body
@@ -19,12 +20,14 @@ from segue.model.route import Route, RouteRevision
 from segue.providers.base import ModelOutcome
 from segue.rehearsal.answers import Answer, Answers
 from segue.rehearsal.arrivals import Arrivals
+from segue.rehearsal.bodies import DIALECT, body_of
 from segue.rehearsal.crowd import Asker, Crowd
 from segue.rehearsal.feedback import Feedback
 from segue.rehearsal.troubles import FORMS, ArmName, Trouble
 from segue.routing import Asked, Assigned, RoutingTable, point_of, share_limit
 
 Append = Callable[[ServedExchange], None]
+AppendWhole = Callable[[ServedExchange, bytes, bytes], None]
 OUTAGE: FailureKind = "connection"
 _RETRY_NS = 500_000_000
 """What a provider that does not answer costs a request before the next bundle is asked."""
@@ -63,7 +66,10 @@ class Active:
 
 
 class Counter:
-    """Serves requests. `answers` by digest of a bundle; `primary` is the metric that says which answers are right."""
+    """Serves requests. `answers` by digest of a bundle; `primary` is the metric that says which answers are right.
+
+    With `append_whole` answers are kept with their bodies, for whoever reads them. `mark` tells its records from another's.
+    """
 
     def __init__(
         self,
@@ -79,14 +85,18 @@ class Counter:
         seed: int,
         feedback: Feedback | None = None,
         sampled: Mapping[str, float] | None = None,
+        append_whole: AppendWhole | None = None,
+        mark: str = "",
     ) -> None:
         self._workflow, self._cases, self._answers, self._arms = workflow, cases, answers, arms
         self._arrivals, self._crowd, self._append = arrivals, crowd, append
         self._primary, self._feedback, self._sampled = primary, feedback, sampled or {}
+        self._append_whole, self._mark = append_whole, mark
         better = next((one.better.get(primary, "higher") for one in answers.values()), "higher")
         self._lower = better == "lower"
         self._rng, self._trouble_rng = np.random.default_rng([seed, 3]), np.random.default_rng([seed, 4])
         self._requests = [keep_body("\n".join(turn.text for turn in case.messages).encode(), "digest")[0] for case in cases]
+        self._known: dict[str | None, int] = {}
         self._tables: dict[tuple[int, float], RoutingTable] = {}
         self._n = 0
 
@@ -102,7 +112,18 @@ class Counter:
         """One stretch under one route. `extra` times its shares is what the candidate really gets; `said` are troubles with
         what users say."""
         moments = self._arrivals.between(begin, end)
-        askers = self._crowd.draw(len(moments))
+        return self.answer_all(moments, self._crowd.draw(len(moments)), revision, active, extra, said)
+
+    def answer_all(
+        self,
+        moments: Sequence[int],
+        askers: Sequence[Asker],
+        revision: RouteRevision,
+        active: Mapping[ArmName, Active],
+        extra: float = 1.0,
+        said: Sequence[Trouble] = (),
+    ) -> Tally:
+        """Requests that are known already, each at its moment."""
         luck = self._rng.random(len(moments)).tolist()
         width = 1 + max((len(one.forms) for one in active.values()), default=0)
         # From a generator of their own: troubles change neither who comes nor what they would have been answered.
@@ -112,20 +133,34 @@ class Counter:
         digest, shadow = revision.route.incumbent, revision.route.candidate
         for at_ns, asker, which, chance in zip(moments, askers, luck, chances, strict=True):
             self._n += 1
-            name = f"{at_ns // 1_000_000:012x}{self._n:08x}"
+            name = f"{at_ns // 1_000_000:012x}{self._mark}{self._n:08x}"
             assigned = assign(Asked(asker.unit or name, asker.attributes))
-            record = self._record(name, at_ns, asker, assigned, revision, which, chance, active, tally)
-            self._append(record)
+            record, answer = self._record(name, at_ns, asker, assigned, revision, which, chance, active, tally)
+            self._keep(record, answer)
             if self._feedback is not None:
                 served.append((record, self._is_right(record.scores.get(self._primary))))
             if assigned.is_shadowed and shadow is not None:
-                self._append(self._shadow(record, name, shadow, asker, which, chance, active))
+                self._keep(*self._shadow(record, name, shadow, asker, which, chance, active))
                 tally.shadowed += 1
             if assigned.arm == "candidate":
                 self._compare(record, name, digest, asker, which, tally)
         if self._feedback is not None:
             self._feedback.hear(served, said)
         return tally
+
+    def _keep(self, record: ServedExchange, answer: Answer) -> None:
+        reply = answer.outcome.reply
+        if self._append_whole is None or reply is None or record.status != 200:
+            self._append(record)
+            return
+        note, body = body_of(reply)
+        self._append_whole(msgspec.structs.replace(record, response=note, dialect_out=DIALECT), b"", body)
+
+    def case_of(self, digest: str | None) -> int | None:
+        """Which case a recorded request was, by what the log keeps of it."""
+        if not self._known:
+            self._known = {note.digest: place for place, note in reversed(list(enumerate(self._requests)))}
+        return self._known.get(digest)
 
     def _is_right(self, value: float | None) -> bool:
         """An answer that could not be scored, or never came, is not."""
@@ -153,8 +188,8 @@ class Counter:
         chances: Sequence[float],
         active: Mapping[ArmName, Active],
         tally: Tally,
-    ) -> ServedExchange:
-        """What the gateway's log would say of this request."""
+    ) -> tuple[ServedExchange, Answer]:
+        """What the gateway's log would say of this request, and what was answered."""
         route, chosen = revision.route, assigned.bundle
         answer, answered_by, why, waited, factor, price = self._first_answer(route, chosen, asker, which, chances, active)
         fell = answered_by is not None and answered_by != chosen
@@ -164,7 +199,7 @@ class Counter:
         cost = None if answer.cost_microusd is None else answer.cost_microusd * price
         tally.cost_microusd += cost or 0.0
         tally.add_right(assigned.arm, answer.scores.get(self._primary))
-        return ServedExchange(
+        record = ServedExchange(
             id=name,
             at_ns=at_ns,
             workflow=self._workflow,
@@ -193,6 +228,7 @@ class Counter:
             request=self._requests[asker.case],
             response=answer.note if is_answered else BodyNote(),
         )
+        return record, answer
 
     def _first_answer(
         self,
@@ -211,7 +247,7 @@ class Counter:
         for digest in dict.fromkeys((chosen, route.incumbent, route.fallback or route.incumbent)):
             if digest not in self._answers:
                 continue
-            answer, factor, price = self._answer(digest, asker, which, chances, active)
+            answer, factor, price = self.answer(digest, asker, which, chances, active)
             if answer.failure is None:
                 return answer, digest, why, waited, factor, price
             why = why or answer.failure
@@ -227,11 +263,11 @@ class Counter:
         which: float,
         chances: Sequence[float],
         active: Mapping[ArmName, Active],
-    ) -> ServedExchange:
+    ) -> tuple[ServedExchange, Answer]:
         """The same request as the candidate answers it, seen by nobody."""
-        answer, factor, price = self._answer(digest, asker, which, chances, active)
+        answer, factor, price = self.answer(digest, asker, which, chances, active)
         is_answered = answer.failure is None
-        return ServedExchange(
+        record = ServedExchange(
             id=f"{name}s",
             at_ns=served.at_ns,
             workflow=self._workflow,
@@ -257,8 +293,9 @@ class Counter:
             request=served.request,
             response=answer.note if is_answered else BodyNote(),
         )
+        return record, answer
 
-    def _answer(
+    def answer(
         self, digest: str, asker: Asker, which: float, chances: Sequence[float], active: Mapping[ArmName, Active]
     ) -> tuple[Answer, float, float]:
         """The answer of one bundle, and by what its time and its price are multiplied now."""

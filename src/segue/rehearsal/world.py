@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from math import ceil
 from pathlib import Path
+
+import msgspec
 
 from segue.controller.controller import Controller
 from segue.controller.live import LogEvidence
@@ -18,16 +21,21 @@ from segue.controller.moments import iso
 from segue.controller.opening import Proposal, open_upgrade
 from segue.controller.ports import LiveEvidence
 from segue.controller.reading import read_named
+from segue.controller.staging import StagingJobs
+from segue.controller.suites import EvalJobs
 from segue.controller.world import World
+from segue.exchanges.record import Logged
 from segue.gateway.enriching import Enricher
 from segue.model.route import Route, RouteRevision
 from segue.providers.pricing import PriceBook
 from segue.rehearsal.arrivals import Arrivals
-from segue.rehearsal.clock import DAY_S, MONDAY, VirtualClock
+from segue.rehearsal.clock import DAY_S, HOUR_S, MONDAY, VirtualClock
 from segue.rehearsal.course import Course, primary_metric, require_scores
 from segue.rehearsal.crowd import Crowd, case_weights
+from segue.rehearsal.daily import ENDPOINT, DailyEvals, RehearsedDaily
 from segue.rehearsal.diary import Diary
 from segue.rehearsal.feedback import Feedback, probabilities_of
+from segue.rehearsal.jobs import VirtualJobs
 from segue.rehearsal.log import RehearsalLog
 from segue.rehearsal.people import People
 from segue.rehearsal.ports import (
@@ -37,19 +45,20 @@ from segue.rehearsal.ports import (
     ReadyGateways,
     RehearsedGrounds,
     RehearsedSuites,
-    SkippedStaging,
 )
 from segue.rehearsal.preparing import AUTHOR, Prepared
 from segue.rehearsal.result import Ending, Rehearsed
-from segue.rehearsal.serving import Counter, sort_troubles
+from segue.rehearsal.serving import Active, Counter, sort_troubles
+from segue.rehearsal.staging import INTEGRATION_SKIPPED, STAGING_S, RehearsedReplay, recording_hours
 from segue.rehearsal.troubles import FORMS, ArmName, Trouble
 from segue.store.base import Store
 from segue.upgrade.log import Upgrade
 from segue.upgrade.state import OFFLINE
 
 ENVIRONMENT = "production"
-STAGING_SKIPPED = "Staging is skipped: its gate is not part of a rehearsal yet."
-DAILY_SKIPPED = "The daily eval is not rehearsed: the same models would say the same every day."
+COMMAND = ("segue",)
+_OTHER_SEEDS = 1 << 32
+READING_SKIPPED = "Nobody here reads outputs each week; a real soak of a week or more waits until somebody has."
 
 
 @dataclass
@@ -82,7 +91,11 @@ class Rehearsal:
     make_live: MakeLive = live_evidence
     spool: str = "spool"
     archive: str = "exchanges"
+    keeps: bool = True
+    """Whether the folder is looked at afterwards."""
     clock: VirtualClock = field(default_factory=VirtualClock)
+    _active: Mapping[ArmName, Active] = field(default_factory=dict)
+    _replay: RehearsedReplay | None = None
     _marks: dict[str, float] = field(default_factory=dict)
     _held_since: float | None = None
 
@@ -96,18 +109,18 @@ class Rehearsal:
             self.folder / self.archive,
             clock_ns=self.clock.now_ns,
             run=f"s{self.course.seed}",
-            enrich=enrich,
+            enrich=lambda logged: _as_scored(enrich, logged),
         )
         try:
             return self._run(log, told)
         finally:
-            log.close()
+            log.close(keeps=self.keeps)
 
     def _run(self, log: RehearsalLog, told: Listener) -> Rehearsed:
         unseen = require_scores(self.prepared, self.course.plan)
         feedback = self._feedback()
         counter, shares = self._counter(log, feedback), self._shares()
-        upgrade, controller, people = self._open(log)
+        upgrade, controller, people = self._open(log, counter)
         diary = Diary(upgrade, begin=MONDAY)
         ending: Ending | None = None
         try:
@@ -120,6 +133,7 @@ class Rehearsal:
                 revision = self._revision()
                 on = [one for one in self.course.troubles if one.is_on(begin, MONDAY, self._marks)]
                 active, extra = sort_troubles(on, shares), _extra(on, revision.route.share)
+                self._active = active
                 said = [one for one in on if one.kind in ("outcome", "answers")]
                 diary.served(begin, counter.serve(begin, end, revision, active, extra, said), revision.route)
                 self.clock.now = end
@@ -140,8 +154,11 @@ class Rehearsal:
         )
         return Feedback(prepared.workflow.name, plan, share, seed=self.course.seed)
 
-    def _counter(self, log: RehearsalLog, feedback: Feedback) -> Counter:
+    def _counter(self, log: RehearsalLog, feedback: Feedback | None, *, mark: str = "", begin: float = MONDAY) -> Counter:
+        """Of production; with a `mark` of what is recorded before the upgrade ("r") or replayed in staging ("s")."""
         prepared, course = self.prepared, self.course
+        # Draws of their own: what staging sees changes nothing of who comes later.
+        seed = course.seed + (_OTHER_SEEDS if mark else 0)
         arms: dict[str, ArmName] = {
             prepared.incumbent.bundle.digest: "incumbent",
             prepared.candidate.bundle.digest: "candidate",
@@ -151,13 +168,15 @@ class Rehearsal:
             prepared.cases,
             prepared.answers,
             arms,
-            arrivals=Arrivals(course.traffic, begin=MONDAY, seed=course.seed),
-            crowd=Crowd(prepared.cases, course.plan, seed=course.seed),
+            arrivals=Arrivals(course.traffic, begin=begin, seed=seed),
+            crowd=Crowd(prepared.cases, course.plan, seed=seed),
             primary=primary_metric(prepared, course.plan),
             append=log.append,
-            seed=course.seed,
-            feedback=feedback if feedback.metrics else None,
+            seed=seed,
+            feedback=feedback if feedback is not None and feedback.metrics else None,
             sampled=probabilities_of(course.plan),
+            append_whole=log.append if mark == "s" else None,
+            mark=mark,
         )
 
     def _shares(self) -> Mapping[tuple[str, ArmName], float]:
@@ -175,7 +194,7 @@ class Rehearsal:
             if one.kind == "metric" or one.kind in FORMS
         }
 
-    def _open(self, log: RehearsalLog) -> tuple[Upgrade, Controller, People]:
+    def _open(self, log: RehearsalLog, counter: Counter) -> tuple[Upgrade, Controller, People]:
         """The route in force, the upgrade opened, and who leads it."""
         prepared, course, store = self.prepared, self.course, self.store
         name = prepared.workflow.name
@@ -187,7 +206,8 @@ class Rehearsal:
             fallback=None,
         )
         at = iso(self.clock.now)
-        store.flip_route(route, follows=None, author=AUTHOR, reason="The incumbent, as it serves now.", at=at)
+        revision = store.flip_route(route, follows=None, author=AUTHOR, reason="The incumbent, as it serves now.", at=at)
+        jobs = self._jobs(log, counter, revision)
         proposal = Proposal(
             workflow=name,
             candidate=prepared.candidate.bundle.digest,
@@ -199,21 +219,45 @@ class Rehearsal:
         upgrade = open_upgrade(
             store, proposal, name=f"{name}-rehearsal-{course.seed}", by=AUTHOR, reason="A rehearsal.", at=self.clock.now
         )
-        suites = RehearsedSuites(prepared.verdict[0], prepared.report, self.clock)
+        daily = DailyEvals(EvalJobs(store, jobs, self.clock, lambda: ENDPOINT, COMMAND), store)
+        suites = RehearsedSuites(prepared.verdict[0], prepared.report, self.clock, daily)
         world = World(
             store=store,
             clock=self.clock,
             live=self.make_live(store, log, prepared),
             grounds=RehearsedGrounds(),
             suites=suites,
-            staging=SkippedStaging(),
+            staging=StagingJobs(store, jobs, COMMAND),
             gateways=ReadyGateways(),
             incumbent=ProbedIncumbent(self._incumbent_is_out),
             notices=KeptNotices(),
+            soak_lacks=daily.lacks,
         )
         controller = Controller(world, holder="rehearsal", environment=ENVIRONMENT, keeps_time=False)
-        people = People(store, course.approve_after_s, course.past, lambda: suites.verdict)
+        people = People(store, course.approve_after_s, course.past, lambda: suites.verdict, course.accept_after_s)
         return upgrade, controller, people
+
+    def _jobs(self, log: RehearsalLog, counter: Counter, revision: RouteRevision) -> VirtualJobs:
+        """What a controller has done by jobs, with what staging replays recorded by now."""
+        course, spec = self.course, self.course.plan.staging
+        hours = recording_hours(course.traffic.per_day, spec.length, spec.least)
+        begin = MONDAY - hours * HOUR_S
+        replay = RehearsedReplay(
+            self.prepared,
+            log,
+            self.store,
+            self.clock,
+            # Its day begins where Monday's does.
+            self._counter(log, None, mark="r", begin=MONDAY - ceil(hours / 24) * DAY_S),
+            self._counter(log, None, mark="s"),
+            lambda: self._active,
+        )
+        replay.record(revision, begin)
+        self._replay = replay
+        daily = RehearsedDaily(
+            self.prepared, self.store, self.clock, counter, course.seed, lambda: self._revision().route, lambda: self._active
+        )
+        return VirtualJobs(self.clock, {"replay": (replay.run, STAGING_S), "daily": (daily.run, 0.0)})
 
     # one look
 
@@ -225,7 +269,8 @@ class Rehearsal:
             for one in took:
                 if one.fault is not None:
                     raise one.fault
-            upgrade = read_named(self.store, upgrade.opening.upgrade)
+            # An upgrade that has ended is led no further.
+            upgrade = next((one.upgrade for one in took), upgrade)
             self._mark(upgrade)
             if not people.act(upgrade, self.clock.now):
                 break
@@ -286,8 +331,22 @@ class Rehearsal:
             *self.prepared.remarks,
             *([self.course.traffic.remark] if self.course.traffic.remark else []),
         ]
-        said += [STAGING_SKIPPED, DAILY_SKIPPED]
+        command = " ".join(self.course.plan.staging.integration)
+        said += [INTEGRATION_SKIPPED.format(command=command)] if command else []
+        said += [self._replay.replayed] if self._replay is not None and self._replay.replayed else []
+        said += [READING_SKIPPED]
         return (*said, *(f"'{one}' never began: the rehearsal was over before." for one in never))
+
+
+def _as_scored(enrich: Enricher, logged: Logged) -> Logged:
+    """With its slices. What an answer whose body was kept says and took is known already, and is not read out of it again."""
+    exchange = logged.exchange
+    if exchange.dialect_out is None:
+        return enrich(logged)
+    bare = Logged(msgspec.structs.replace(exchange, dialect_out=None), logged.request, logged.response, logged.kept_share)
+    found = enrich(bare)
+    known = msgspec.structs.replace(found.exchange, dialect_out=exchange.dialect_out)
+    return Logged(known, found.request, found.response, found.kept_share)
 
 
 def _extra(troubles: list[Trouble], share: float) -> float:
