@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from segue.controller.grounds_workspace import CurrentWorkspace
-from segue.controller.probing import KIND, Probed, Prober, probe_endpoint, probe_provider
+from segue.controller.probing import KIND, Probed, Prober
+from segue.controller.probing_asking import probe_endpoint, probe_provider
 from segue.controller.suites_endpoint import Endpoint
 from segue.model import Bundle, ModelRef, Prompt
 from segue.standin.settings import StandInSettings, Trouble
@@ -98,6 +99,15 @@ def test_what_cannot_be_asked_says_nothing_and_becomes_unknown(scene: Scene) -> 
     seen = scene.prober.seen(scene.upgrade, NOW + 16 * MINUTE)
     assert (seen.answers, seen.reason) == (None, "it is not known where production is reached")
     assert len(scene.facts()) == 1
+
+
+def test_while_nothing_is_known_it_is_asked_more_often(scene: Scene) -> None:
+    """A gateway that was not there for the first question would leave the incumbent unheard for five minutes."""
+    scene.says = Probed(None, "the gateway cannot be reached")
+    assert scene.answers(0) is None
+    scene.says = Probed(True)
+    assert scene.answers(1 / 12) is None
+    assert scene.answers(1 / 6) is True
 
 
 def test_a_probe_that_breaks_is_none_at_all(scene: Scene) -> None:

@@ -33,7 +33,8 @@ def build_world(
     from segue.controller.incidents import open_incident
     from segue.controller.jobs import Jobs
     from segue.controller.notices import Webhooks
-    from segue.controller.probing import Prober, probe_endpoint, probe_provider
+    from segue.controller.probing import Prober
+    from segue.controller.probing_asking import probe_endpoint, probe_provider
     from segue.controller.soak_lacks import soak_lacks
     from segue.controller.staging import StagingJobs
     from segue.controller.suites import EvalJobs

@@ -2,28 +2,20 @@
 
 `answers` says what the last probe found and begins the next one where it is due; it never waits. What is older than three
 periods is unknown, and one probe that fails is asked again before anybody is told. Only a change is written down.
+How a bundle is asked: `probing_asking.py`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-import aiohttp
-
 from segue.controller.effects import AUTHOR
-from segue.controller.grounds_workspace import CurrentWorkspace
 from segue.controller.moments import iso
 from segue.controller.ports import Unheard
-from segue.controller.suites_endpoint import Endpoint
-from segue.errors import SegueError
-from segue.evals.connections import Connections
-from segue.model import Bundle, Case, Message
-from segue.providers.clock import SystemClock
-from segue.providers.rendering import prompt_variables, render_request
+from segue.model import Bundle
 from segue.store.base import Store
 from segue.upgrade.log import Upgrade
 
@@ -31,9 +23,10 @@ KIND = "probe"
 EVERY_S = 300.0
 STALE = 3
 """An answer older than so many periods says nothing any more."""
+SOONER = 30
+"""While nothing is known, for it could not even be asked, it is asked so many times as often."""
 FAILURES = 2
 """So many probes in a row have to fail before the incumbent counts as silent."""
-TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +39,6 @@ class Probed:
     answers: bool | None
     reason: str = ""
 
-
-_OURS = frozenset((400, 401, 403, 404))
-"""What the gateway says to a probe that is asked wrongly."""
-
-_ASKED_WRONGLY = frozenset(("refused_request", "not_recorded"))
-"""What a provider says to a question it would not take from anybody: it is there, and whether it serves is not known."""
 
 Probe = Callable[[Upgrade, Bundle], Probed]
 """Asks a bundle the least that can be asked. May take its time, and never raises for what a provider does."""
@@ -126,6 +113,8 @@ class Prober:
     def _is_due(self, kept: _Kept, now: float) -> bool:
         if kept.begun is None or now < kept.begun:
             return True
+        if kept.answers is None and kept.failed == 0:
+            return now - kept.begun >= self._every_s / SOONER
         # After a failure the next look asks again, until it is sure.
         return now - kept.begun >= self._every_s or 0 < kept.failed < FAILURES
 
@@ -146,85 +135,3 @@ class Prober:
             self._store.add_fact(KIND, opening.workflow, opening.upgrade, body, author=AUTHOR, at=iso(now))
             found = replace(found, told=answers)
         return found
-
-
-def probe_provider(workspace: CurrentWorkspace, store: Store) -> Probe:
-    """Asks the bundle's own provider one short question, with the bundle's own prompt and parameters."""
-
-    def probe(upgrade: Upgrade, bundle: Bundle) -> Probed:  # noqa: ARG001  the signature is the port's
-        try:
-            return asyncio.run(_ask_provider(workspace, store, bundle))
-        except SegueError as error:
-            return Probed(None, error.what)
-
-    return probe
-
-
-async def _ask_provider(workspace: CurrentWorkspace, store: Store, bundle: Bundle) -> Probed:
-    import numpy as np
-
-    connections = Connections(workspace.read(), store, clock=SystemClock(), rng=np.random.default_rng())
-    name = bundle.model.provider
-    try:
-        connections.open([name])
-        request = replace(render_request(bundle, _question(bundle), 0), idempotency_key="")
-        async with asyncio.timeout(TIMEOUT_S):
-            outcome = await connections.ask_provider(name, request)
-    except TimeoutError:
-        return Probed(False, f"no answer within {TIMEOUT_S:.0f} s")
-    finally:
-        await connections.close()
-    if outcome.failure is None:
-        return Probed(True)
-    return Probed(None if outcome.failure.kind in _ASKED_WRONGLY else False, outcome.failure.kind)
-
-
-def probe_endpoint(endpoint: Callable[[], Endpoint | None]) -> Probe:
-    """Asks through the gateway, the bundle pinned and the request marked `probe`: the way a rollback's users would go."""
-
-    def probe(upgrade: Upgrade, bundle: Bundle) -> Probed:
-        place = endpoint()
-        if place is None:
-            return Probed(None, "it is not known where production is reached")
-        return asyncio.run(_ask_endpoint(place, upgrade.opening.workflow, bundle))
-
-    return probe
-
-
-async def _ask_endpoint(place: Endpoint, workflow: str, bundle: Bundle) -> Probed:
-    case = _question(bundle)
-    body = {
-        "model": workflow,
-        "messages": [{"role": "user", "content": case.messages[0].text}],
-        "segue": {"variables": dict(case.variables)},
-    }
-    headers = {"authorization": f"Bearer {place.key}", "segue-pin": bundle.digest, "segue-tag": "probe"}
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.post(f"{place.origin}/v1/chat/completions", json=body, headers=headers, allow_redirects=False) as response,
-        ):
-            await response.read()
-            if response.status in _OURS:
-                return Probed(None, f"status {response.status}: the key may not pin, or the route does not hold the bundle")
-            if response.status >= 300:
-                return Probed(False, f"status {response.status}")
-            if response.headers.get("segue-bundle") != bundle.digest:
-                return Probed(False, "another bundle answered")
-    except aiohttp.ClientConnectionError as error:
-        return Probed(None, f"the gateway cannot be reached ({type(error).__name__})")
-    except (aiohttp.ClientError, TimeoutError) as error:
-        return Probed(False, type(error).__name__)
-    return Probed(True)
-
-
-def _question(bundle: Bundle) -> Case:
-    """The least that can be asked; the prompt's variables are filled in. A simulated model answers with the reference."""
-    names = prompt_variables(bundle.prompt.system) | prompt_variables(bundle.prompt.template)
-    return Case(
-        case_id="probe",
-        messages=(Message(role="user", content="Hello"),),
-        variables=dict.fromkeys(sorted(names), "probe"),
-        reference="Hello",
-    )

@@ -143,7 +143,9 @@ class ReplayMoney:
             if spent.is_unpriced and waited:
                 self.stopped = "unpriced"
                 return
-            is_told = spent.served.is_there and spent.shadow.is_there and not spent.is_unpriced
+            # What is refused is not mirrored: while nothing else has come, there is no shadow to wait for.
+            is_mirrored = spent.shadow.is_there or not spent.served.n
+            is_told = spent.served.is_there and is_mirrored and not spent.is_unpriced
             if is_told or waited or is_stopped():
                 break
             await asyncio.sleep(LOOK_S)
