@@ -1,7 +1,7 @@
 """The main job end to end, for real and in small: an upgrade with gateway, controller and live traffic. No key, no network.
 
 Run by `make demo`. It copies `examples/support-reply` to `demo-out/support-reply`, serves it there, has simulated customers
-write mails, and types what a user would type. By the demo's plan a day is three seconds; nothing else is made shorter.
+write mails, and types what a user would type. By the demo's plan a day is two seconds; nothing else is made shorter.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ LEFT_OUT = ("suite_source", "make_suite.py")
 WORKFLOW = "support-reply"
 MAILS_PER_SECOND, WHEN_BUSY = 20, 150
 """Few while the suite runs on the same two cores, many where evidence is waited for."""
-DESPITE = ("--despite", "short-canary", "--reason", "a demo: by its plan a day is three seconds")
+DESPITE = ("--despite", "short-canary", "--reason", "a demo: by its plan a day is two seconds")
 MOST_S = 180.0
 """Nothing in the demo takes so long, unless something is wrong."""
 SLOW = ("overdue", "quiet", "unserved")
-"""What a machine that does other things beside this may be held for, where a day is three seconds."""
+"""What a machine that does other things beside this may be held for, where a day is two seconds."""
 REGRESSION = {
     "case_id": "refund-after-incident-1",
     "task": "refund",
@@ -64,7 +64,7 @@ def perform(out: Path) -> None:
     demo.say(
         "The models and the customers are SIMULATED: how often each model is right, and that one of them will be changed by "
         "its provider, is declared in segue.yaml. All the rest is the real thing: gateway, controller, exchange log, scorers, "
-        "statistics. By the plan of this demo a day is three seconds."
+        "statistics. By the plan of this demo a day is two seconds."
     )
     if aside is not None:
         demo.say(f"The workspace of an earlier run is now {shown(aside)}.", style="yellow")
@@ -121,14 +121,15 @@ class Story:
 
     def _trouble(self) -> None:
         demo = self._demo
-        demo.step("Customers meet it: 5 % of them, then 25 %. And then its provider changes the model.")
+        demo.step("Customers meet it: 10 % of them, then 25 %. And then its provider changes the model.")
+        demo.say("Meanwhile, what the shadow said that would change for customers:")
+        demo.run("drift", WORKFLOW, "--examples", "1", pipe=("head", "-n", "28"))
         self._follow(lambda state: state["stage"] == "canary" and state["step"] == 1 and bool(state["periods"]), "25 %")
         (self._workspace / "provider-changed").touch()
         demo.say("(The provider has just changed the model. Nobody told us.)", style="yellow")
         self._follow(lambda state: state["stage"] == "rolled_back", "the rollback")
         self._busy.unlink(missing_ok=True)
-        demo.say("Nobody had to look. And this is what the shadow had said that would change for customers:")
-        demo.run("drift", WORKFLOW, "--examples", "1", pipe=("head", "-n", "28"))
+        demo.say("Nobody had to look.")
 
     def _way_back(self) -> None:
         demo = self._demo
@@ -252,8 +253,8 @@ class Story:
     def _serving(self) -> Iterator[str]:
         """`segue serve`, with what it says in serve.log; gives the key for applications."""
         self._demo.step("Serve it: a gateway for the application, and a controller that leads upgrades, in one go.")
-        self._demo.command("segue serve --port 0 --api-port 0 --every 0.5 &")
-        words = [*find_segue(), "serve", "--port", "0", "--api-port", "0", "--every", "0.5", "--json"]
+        self._demo.command("segue serve --port 0 --api-port 0 --every 0.2 &")
+        words = [*find_segue(), "serve", "--port", "0", "--api-port", "0", "--every", "0.2", "--json"]
         with (self._workspace / "serve.log").open("w", encoding="utf-8") as log:
             process = subprocess.Popen(
                 words, cwd=self._workspace, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
