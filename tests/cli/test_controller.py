@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from segue.cli.controller_running import MOST_PAUSE_S, Running
+from segue.cli.controller_screen import TextTelling
 from segue.cli.process_tree import Child, ChildFailedError, ProcessTree, Words
 from segue.controller.controller import Took
 from segue.errors import InputError, SegueError, StoreError
@@ -137,6 +138,17 @@ def test_decisions_are_told_and_what_is_wrong_with_an_upgrade_once() -> None:
     ]
 
 
+def test_a_decision_with_many_reasons_is_a_line_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first of them, and where the others are."""
+    stage = Stage()
+    stage.open()
+    stage.controller().tick()
+    entry = stage.upgrade().entries[0].model_copy(update={"because": ("Too few cases.", "No route.", "No suite.")})
+    TextTelling().decided("w", entry)
+    told = capsys.readouterr().err
+    assert told.endswith(f": Too few cases. And 2 more: segue why w {entry.number}\n")
+
+
 async def test_it_ends_at_a_signal_and_leaves_the_lease_to_the_next() -> None:
     """Without waiting for the pause to be over; a bell brings the next tick forward."""
     controller = Scripted([], [], [])
@@ -246,6 +258,21 @@ async def test_one_that_cannot_begin_ends_both_with_its_code() -> None:
     assert failed.value.code == 7
     with pytest.raises(ProcessLookupError):
         os.kill(tree.pid("gateway"), 0)
+
+
+REFUSED = """import json, sys
+print(json.dumps({"error": {"what": "Port 8080 is taken.", "fix": "Take another."}}, indent=2))
+sys.exit(1)
+"""
+
+
+async def test_one_that_says_an_error_in_place_of_where_it_runs_has_not_begun() -> None:
+    """It is written over several lines, as every command with --json does: none of them is taken for its start."""
+    lines: list[tuple[str, Any]] = []
+    tree = ProcessTree(lambda _: None, lambda name, told: lines.append((name, told)))
+    with pytest.raises(ChildFailedError) as failed:
+        await tree.run((child("gateway", REFUSED)[0], child("controller", HELD)[0]))
+    assert (failed.value.code, failed.value.why, lines) == (1, "Port 8080 is taken.", [])
 
 
 async def test_one_that_fails_at_a_later_start_is_tried_on() -> None:

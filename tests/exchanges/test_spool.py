@@ -138,6 +138,13 @@ def test_a_spool_that_finds_no_room_at_the_start_begins_when_there_is_some(tmp_p
     assert len(ids(tmp_path)) == 1
 
 
+def test_a_spool_that_was_closed_says_so(tmp_path: Path) -> None:
+    """It keeps nothing any more, and not for want of room."""
+    spool = a_spool(tmp_path)
+    spool.close()
+    assert (spool.state.is_keeping, spool.state.fault) == (False, "the log was closed")
+
+
 def test_the_folder_never_holds_more_than_its_cap(tmp_path: Path) -> None:
     """And goes on once segments were shipped and deleted."""
     spool = a_spool(tmp_path, total_bytes=3 * SMALL)

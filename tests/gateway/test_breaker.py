@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue.gateway.breaker import Breaker, BreakerSettings
+from segue.gateway.breaker import SLOTS, Breaker, BreakerSettings
 
 SETTINGS = BreakerSettings(window_s=10, failures=5, share=0.5, rest_s=5)
 
@@ -45,6 +45,24 @@ def test_old_failures_are_forgotten() -> None:
     for at in (0.0, 0.0, 0.0, 0.0, 20.0, 20.0, 20.0, 20.0):
         breaker.tell(at, admitted(breaker, at), answered=False)
     assert breaker.state == "closed"
+
+
+def test_failures_count_until_the_window_is_over() -> None:
+    """Four failures, and a fifth within the window, whatever was counted between; to a twentieth of it."""
+    for last, state in ((9.9, "open"), (10.6, "closed")):
+        breaker = Breaker(SETTINGS)
+        for at in (0.0, 0.1, 0.2, 0.3, last):
+            breaker.tell(at, admitted(breaker, at), answered=False)
+        assert breaker.state == state
+
+
+def test_however_many_calls_few_things_are_remembered() -> None:
+    """A hundred thousand calls in a minute."""
+    breaker = Breaker(SETTINGS)
+    for number in range(100_000):
+        breaker.tell(number * 6e-4, 0, answered=True)
+    assert len(breaker._slots) <= SLOTS + 1
+    assert 9.4 <= breaker._n * 6e-4 <= 10.6
 
 
 def test_after_a_rest_one_call_tries() -> None:
@@ -102,7 +120,8 @@ def test_it_never_shuts_for_good(events: list[tuple[float, str]]) -> None:
             breaker.abandon(under_way.pop(0))
         elif under_way:
             breaker.tell(now, under_way.pop(0), answered=event == "answered")
-        assert breaker._failed == sum(not answered for _, answered in breaker._calls)
+        assert breaker._n == sum(one.n for one in breaker._slots)
+        assert breaker._failed == sum(one.failed for one in breaker._slots)
     for spell in under_way:
         breaker.abandon(spell)
     assert breaker.admit(now + SETTINGS.rest_s) is not None

@@ -193,7 +193,8 @@ def quick_traits(reply: Reply) -> dict[str, bool]:
     text, has_calls = output_text(reply), bool(reply.tool_calls)
     refuses, withholds = (False, False) if has_calls else refusal.read_opening(text)
     found = dict(_NO_TRAITS)
-    if any(sign in text for sign in _STRUCTURE_SIGNS):
+    # One by one: a generator takes longer than all of these. Looking for a single character costs next to nothing.
+    if "{" in text or "[" in text or "(" in text or "`" in text or "~~~" in text:
         _add_structure(found, _read_structure(text))
     found["tool_calls"] = has_calls
     found["empty"] = not (text.strip() or has_calls or reply.refusal)
@@ -211,8 +212,6 @@ _NO_TRAITS = dict.fromkeys(
     ),
     False,
 )
-_STRUCTURE_SIGNS = ("```", "~~~", "{", "[", "(")
-"""A text with none of these has no fence, no JSON and no call."""
 
 
 def _add_structure(found: dict[str, bool], read: _Structure) -> None:

@@ -20,6 +20,7 @@ OPENING = 420
 """How many characters of an answer are read. A refusal comes first; a caveat further down is not one."""
 
 
+_MOSTLY_ENOUGH = OPENING + 60
 _TYPEWRITTEN = (("’", "'"), ("‘", "'"), ("ʼ", "'"), ("´", "'"), ("“", '"'), ("”", '"'))
 _MARKUP = "*_#>~"
 _REFUSALS = {language: PhraseSearch(phrases) for language, phrases in REFUSALS.items()}
@@ -33,7 +34,14 @@ _OPTION = re.compile(r"\([a-z]\)")
 
 
 def _opening(text: str) -> str:
-    start = text.lstrip()[: OPENING * 2].replace("`", "'")
+    text = text.lstrip()
+    # Nearly all texts have enough in little more than it, at half the price. What follows cannot change what comes before.
+    opening = _plain(text[:_MOSTLY_ENOUGH])
+    return opening if len(opening) == OPENING or len(text) <= _MOSTLY_ENOUGH else _plain(text[: OPENING * 2])
+
+
+def _plain(start: str) -> str:
+    start = start.replace("`", "'")
     if not start.isascii():
         for sign, plain in _TYPEWRITTEN:
             start = start.replace(sign, plain)

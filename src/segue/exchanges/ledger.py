@@ -84,12 +84,13 @@ class Snapshot:
 
 
 class Ledger:
-    """Open it with `writes=True` in the one shipper; an empty one is made only where `makes` holds.
+    """Open it with `writes=True` in the one shipper; an empty one is made only where `makes` holds. Without `syncs` the disk is
+    not waited for.
 
     `StoreError` if it cannot be read or written; `is_damaged` says which of these mean that it has to be worked out anew.
     """
 
-    def __init__(self, archive: Path, *, writes: bool = False, makes: bool = True) -> None:
+    def __init__(self, archive: Path, *, writes: bool = False, makes: bool = True, syncs: bool = True) -> None:
         self.path = archive / NAME
         if writes:
             archive.mkdir(0o700, parents=True, exist_ok=True)
@@ -98,6 +99,8 @@ class Ledger:
             self._base = sqlite3.connect(
                 f"{self.path.absolute().as_uri()}?mode={mode}", uri=True, timeout=10, isolation_level=None
             )
+            if not syncs:
+                self._base.executescript("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY;")
             if writes and self._format() == 0:
                 if not makes:
                     self._base.close()

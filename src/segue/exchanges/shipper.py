@@ -37,7 +37,8 @@ Point = Literal["read", "written", "renamed", "committed", "deleted", "merged", 
 class ShipSettings:
     """`batch_bytes` bounds memory. Files of `file_bytes` and more are left as they are: under load a batch fills one, and to
     merge it would cost as much as to ship it. A file that no longer counts stays `grace_ns` for readers that have it in hand.
-    Rules that may change are given as a function; it is asked in each step.
+    Rules that may change are given as a function; it is asked in each step. Without `syncs` the disk is not waited for: a
+    rehearsal, whose log nobody misses after a crash.
     """
 
     rules: KeepingRules | Callable[[], KeepingRules] = field(default_factory=KeepingRules)
@@ -46,6 +47,7 @@ class ShipSettings:
     file_bytes: int = 4 * MIB
     fan_in: int = 8
     grace_ns: int = 600 * 1_000_000_000
+    syncs: bool = True
 
     def rules_now(self) -> KeepingRules:
         return self.rules() if callable(self.rules) else self.rules
@@ -108,7 +110,7 @@ class Shipper:
         else:
             why = "was older than its files" if self._is_behind() else None
         found = None if why is None else self._rebuild(why)
-        return Ledger(self._archive, writes=True), found
+        return Ledger(self._archive, writes=True, syncs=self._settings.syncs), found
 
     def _is_whole(self, *, makes: bool) -> bool:
         try:
@@ -216,7 +218,7 @@ class Shipper:
             under = self._archive / path.with_suffix(".tmp")
             under.parent.mkdir(parents=True, exist_ok=True)
             files.append(write_rows(under, path, partition, rows, source))
-            sync_path(under)
+            self._sync(under)
             renames.append((under, self._archive / path))
         self._reached("written")
         self._rename(renames)
@@ -229,7 +231,7 @@ class Shipper:
         path = folder_of(merge.partition) / f"{name_of([(one.path, 0, one.n_rows) for one in merge.files])}.parquet"
         under = self._archive / path.with_suffix(".tmp")
         file, repeated, conflicting = merge_files(self._archive, merge, under, path, self._ledger.tally())
-        sync_path(under)
+        self._sync(under)
         self._rename([(under, self._archive / path)])
         self._reached("merged")
         removed = [one.path for one in merge.files]
@@ -241,14 +243,18 @@ class Shipper:
         under = self._archive / path.with_suffix(path.suffix + ".tmp")
         under.parent.mkdir(parents=True, exist_ok=True)
         under.write_bytes(content)
-        sync_path(under)
+        self._sync(under)
         self._rename([(under, self._archive / path)])
 
     def _rename(self, renames: list[tuple[Path, Path]]) -> None:
         for under, path in renames:
             under.rename(path)
         for folder in sorted({parent for _, path in renames for parent in (path.parent, path.parent.parent, self._archive)}):
-            sync_path(folder)
+            self._sync(folder)
+
+    def _sync(self, path: Path) -> None:
+        if self._settings.syncs:
+            sync_path(path)
 
     # tidying
 

@@ -214,6 +214,7 @@ class Spool:
                 segment.finish()
         self._retired.clear()
         self._current = self._next = None
+        self._fault = "the log was closed"
 
     def _sync_if_due(self) -> None:
         now = self._monotonic()

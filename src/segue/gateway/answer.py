@@ -5,6 +5,7 @@ A sink of a call. It decides when there is an answer; whom to ask instead is for
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -119,6 +120,7 @@ class Answer:
         "_is_passing",
         "_marking",
         "_parts",
+        "_passes",
         "_quiet",
         "_size",
         "_stream",
@@ -149,6 +151,7 @@ class Answer:
         self._held: list[bytes] = []
         self._size = self._quiet = 0
         self._is_passing = self._is_over = False
+        self._passes: Callable[[bytes], bool] | None = None
         self.call: Call | None = None
 
     @property
@@ -184,17 +187,22 @@ class Answer:
 
     def on_body(self, chunk: bytes, is_last: bool) -> None:
         """The next part of it."""
+        passes = self._passes
+        if passes is not None and not is_last and passes(chunk):
+            # Nearly all of a stream comes this way.
+            self._size = size = self._size + len(chunk)
+            if size <= LONGEST_KEPT:
+                self._parts.append(chunk)
+            self._quiet = 0
+            if not self._teller.stream_goes_on(chunk) and self.call is not None:
+                self.call.pause()
+            return
         if self._is_over:
             return
         self._size += len(chunk)
         if not self._is_passing or self._size <= LONGEST_KEPT:
             self._parts.append(chunk)
         if self._stream is not None:
-            if self._is_passing and not is_last and self._stream.passes(chunk):
-                self._quiet = 0
-                if not self._teller.stream_goes_on(chunk) and self.call is not None:
-                    self.call.pause()
-                return
             self._pass_on(chunk, self._stream, is_last)
         elif is_last:
             self._whole()
@@ -259,7 +267,7 @@ class Answer:
                 if stream.failure is not None or stream.closed or is_last or self._size > LONGEST_HELD:
                     self._give_up("stream without an answer", "The provider's stream held no answer.")
                 return
-            self._is_passing = True
+            self._is_passing, self._passes = True, stream.passes
             held, self._held = b"".join(self._held), []
             frames = b""
             self._go(self._teller.stream_begins(self._shown_head(), held))
@@ -268,7 +276,7 @@ class Answer:
             self._break("bad_reply", ClientError.from_failure(stream.failure), cancel=not is_last)
         elif stream.closed or (is_last and stream.ended):
             # Nothing follows: whether the provider closes now is of no concern to the client.
-            self._is_over = True
+            self._is_over, self._passes = True, None
             self._teller.stream_ends(self._shown_head(), frames + stream.end(), self.so_far())
             if not is_last and self.call is not None:
                 self.call.resume()
@@ -295,7 +303,7 @@ class Answer:
 
     def _break(self, why: str, error: ClientError, *, cancel: bool = False) -> None:
         """Something of it was: the client is told within the stream."""
-        self._is_over = True
+        self._is_over, self._passes = True, None
         if cancel and self.call is not None:
             self.call.cancel()
         assert self._stream is not None, "only a stream is passed on in parts"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 State = Literal["closed", "open", "half open"]
@@ -20,7 +21,7 @@ State = Literal["closed", "open", "half open"]
 
 @dataclass(frozen=True, slots=True)
 class BreakerSettings:
-    """`window_s` seconds are looked at; `share` of the calls in them have to fail, and at least `failures`."""
+    """`window_s` seconds are looked at, to a twentieth; `share` of the calls in them have to fail, and at least `failures`."""
 
     window_s: float = 10.0
     failures: int = 5
@@ -28,16 +29,32 @@ class BreakerSettings:
     rest_s: float = 5.0
 
 
+SLOTS = 20
+"""Calls are counted by twentieths of the window: one by one, thousands a second would be remembered, and forgotten, singly."""
+
+
+class _Slot:
+    """The calls that ended in one part of the window."""
+
+    __slots__ = ("begun", "failed", "n")
+
+    def __init__(self, begun: float) -> None:
+        self.begun = begun
+        self.n = self.failed = 0
+
+
 class Breaker:
     """Of one bundle in one process."""
 
-    __slots__ = ("_calls", "_failed", "_is_trying", "_rests_until", "_spell", "settings", "state")
+    __slots__ = ("_failed", "_is_trying", "_n", "_rests_until", "_slot", "_slot_ends", "_slots", "_spell", "settings", "state")
 
     def __init__(self, settings: BreakerSettings | None = None) -> None:
         self.settings = settings or BreakerSettings()
         self.state: State = "closed"
-        self._calls: deque[tuple[float, bool]] = deque()
-        self._failed = 0
+        self._slots: deque[_Slot] = deque()
+        self._slot = _Slot(0.0)
+        self._slot_ends = -inf
+        self._n = self._failed = 0
         self._rests_until = 0.0
         self._is_trying = False
         self._spell = 0
@@ -74,18 +91,29 @@ class Breaker:
         return self.state != before
 
     def _note(self, now: float, answered: bool) -> None:
-        calls = self._calls
-        calls.append((now, answered))
-        self._failed += not answered
-        horizon = now - self.settings.window_s
-        while calls[0][0] < horizon:
-            self._failed -= not calls.popleft()[1]
+        if now >= self._slot_ends:
+            self._begin_slot(now)
+        self._slot.n += 1
+        self._n += 1
+        if not answered:
+            self._slot.failed += 1
+            self._failed += 1
+
+    def _begin_slot(self, now: float) -> None:
+        slots, window = self._slots, self.settings.window_s
+        self._slot, self._slot_ends = _Slot(now), now + window / SLOTS
+        slots.append(self._slot)
+        while slots[0].begun < now - window:
+            old = slots.popleft()
+            self._n -= old.n
+            self._failed -= old.failed
 
     def _burns(self) -> bool:
-        return self._failed >= self.settings.failures and self._failed >= self.settings.share * len(self._calls)
+        return self._failed >= self.settings.failures and self._failed >= self.settings.share * self._n
 
     def _move(self, state: State, now: float) -> None:
         self.state, self._rests_until = state, now + self.settings.rest_s
         self._spell += 1
-        self._calls.clear()
-        self._failed = 0
+        self._slots.clear()
+        self._slot_ends = -inf
+        self._n = self._failed = 0

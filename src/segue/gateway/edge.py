@@ -73,10 +73,15 @@ class StreamWatch:
     `failed`: it says that it failed (`failing` is that event), or what came before its beginning is no stream.
     """
 
-    __slots__ = ("_edge", "_open", "_passed", "_rest", "_sse", "begun", "closed", "ended", "failed", "failing")
+    __slots__ = (
+        *("_edge", "_may_tell", "_open", "_passed", "_rest", "_runs", "_sse"),
+        *("begun", "closed", "ended", "failed", "failing"),
+    )
 
     def __init__(self, edge: Edge, choices: int = 1) -> None:
         self._edge = edge
+        self._may_tell = edge.may_tell
+        self._runs = False  # begun, neither closed nor failed, and not within a line
         self._open = choices
         self._sse = SseDecoder()
         self._rest: list[bytes] = []
@@ -91,28 +96,29 @@ class StreamWatch:
         if self._rest:
             self._rest.append(chunk)
             if b"\n" not in chunk and not is_last:
-                return b""
+                return b""  # within a line it was before
             chunk = b"".join(self._rest)
             self._rest.clear()
         rest = b""
         if not chunk.endswith(b"\n"):
             cut = chunk.rfind(b"\n") + 1
             chunk, rest = chunk[:cut], chunk[cut:]
-        if chunk and (not self.begun or self._edge.may_tell(chunk)):
+        if chunk and (not self.begun or self._may_tell(chunk)):
             chunk = self._look(chunk)
         if is_last:
             chunk += self._last(rest)
         elif rest:
             self._rest.append(rest)
+        self._runs = self.begun and not (self.closed or self.failed or self._rest)
         self._passed = chunk[-3:] if len(chunk) > 2 else (self._passed + chunk)[-3:]
         return chunk
 
     def passes(self, chunk: bytes) -> bool:
         """Whether a chunk is whole lines within the answer that tell nothing: most are, and pass without `feed`."""
-        if not self.begun or self._rest or self.closed or self.failed or chunk[-2:] != b"\n\n" or self._edge.may_tell(chunk):
-            return False
-        self._passed = chunk[-3:]
-        return True
+        if self._runs and chunk[-2:] == b"\n\n" and not self._may_tell(chunk):
+            self._passed = b"\n\n"
+            return True
+        return False
 
     def gap(self) -> bytes:
         """What has to stand before another event: the blank line that the last one may lack."""

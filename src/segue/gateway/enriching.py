@@ -22,7 +22,7 @@ from segue.wire.base import Decoded
 
 _FORMAT = {name: name if name == "refusal" else f"format.{name}" for name in quick_traits(Reply())}
 """How a trait is called as a score; refusing is more than a matter of form."""
-_NAMES = tuple(_FORMAT.values())
+_NO_TRAITS: Mapping[str, float | None] = dict.fromkeys(_FORMAT.values(), 0.0)
 _NO_CASE = Case(case_id="served", messages=())
 
 
@@ -117,7 +117,10 @@ class Enricher:
 
 def score_reply(reply: Reply, contract: ContractScorer | None) -> dict[str, float | None]:
     """The scores that cost little, by name."""
-    found: dict[str, float | None] = dict(zip(_NAMES, map(float, quick_traits(reply).values()), strict=True))
+    found = dict(_NO_TRAITS)
+    for name, is_there in quick_traits(reply).items():
+        if is_there:
+            found[_FORMAT[name]] = 1.0
     found["characters"] = float(len(reply.text))
     if contract is not None:
         exchange = Exchange(behaviour="", case_id="served", input_digest="", reply=reply)

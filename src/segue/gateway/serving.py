@@ -160,9 +160,11 @@ class ServedRequest:
         headers: Sequence[Header] = target.headers if key is None else [*target.headers, (b"idempotency-key", key)]
         if self._asking.traceparent is not None:
             headers = [*headers, (TRACE, passed_on(self._asking.traceparent, self._asking.id))]
-        wants_stream = bytes(self._asking.fields.get("stream", b"")) == b"true"
-        several = bytes(self._asking.fields.get("n", b"")) if wants_stream else b""
-        choices = max(1, int(several)) if several.isdigit() and len(several) < 4 else 1
+        fields, choices = self._asking.fields, 1
+        wants_stream = "stream" in fields and bytes(fields["stream"]) == b"true"
+        if wants_stream and "n" in fields:
+            several = bytes(fields["n"])
+            choices = max(1, int(several)) if several.isdigit() and len(several) < 4 else 1
         answer = self._reply = Answer(self, self._asking.edge, translation, wants_stream=wants_stream, choices=choices)
         # Once, where a kept connection was closed as it was used: official SDKs ask again then, too.
         request = UpstreamRequest(b"POST", target.path, headers, body, is_resendable=True)

@@ -24,6 +24,7 @@ from segue.exchanges.keeping import DAY_NS, Keeping, KeepingRules
 from segue.exchanges.record import Logged
 from segue.gateway.enriching import Enricher
 from segue.gateway.last_known import LastKnown, load_last_known
+from segue.gateway.memory import keep_memory
 from segue.gateway.telemetry.lines import Happened, LineWriter
 from segue.gateway.telemetry.observer import Observer
 from segue.gateway.telemetry.settings import TelemetrySettings
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 EVERY_S = 1.0
 WORTH_BYTES = 4 << 20
 """What a step should find to do: each writes a file and commits, which costs as much as to carry a few hundred records."""
+GC_AFTER = 200_000
+"""Objects made until the collector looks at the young ones: more than a batch has, which it would go through for nothing."""
 PATIENCE_S = 5.0
 """How long to wait where another shipper works on the archive, before looking again."""
 
@@ -66,6 +69,8 @@ def run_shipping(settings: ShippingSettings, pipe: Connection) -> None:
     """Ship until told to stop or until the keeper is gone; then once more, so that what was kept is archived."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(5)
+    # Arrow's own gives pages back to the kernel after each batch: with this, shipping takes half the time in the kernel.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
 
@@ -122,6 +127,7 @@ def _ship(
         observer.told(what)
         _tell_rebuilt(shipper, say)
 
+    keep_memory(GC_AFTER)
     _tell_rebuilt(shipper, say)
     try:
         if not is_ending:

@@ -21,7 +21,7 @@ _EMPTY = (b'"choices":[]', b'"choices": []')
 
 def usage_wanted(fields: Fields) -> Raw | None:
     """`stream_options` that ask for usage; `None` where nothing is streamed, or where the client asks itself."""
-    if bytes(fields.get("stream", b"")) != b"true":
+    if "stream" not in fields or bytes(fields["stream"]) != b"true":
         return None
     given = fields.get("stream_options")
     if given is None:
@@ -47,8 +47,8 @@ class Unasked:
         return body
 
     def leaves(self, lines: bytes) -> bool:
-        """Whether these lines stay as they are."""
-        return not self._is_after and _EMPTY[0] not in lines and _EMPTY[1] not in lines
+        """Whether these lines surely stay as they are."""
+        return b"[]" not in lines and not self._is_after
 
     def mark_lines(self, lines: bytes) -> bytes:
         """Whole lines of it, without that chunk and the blank line behind it."""

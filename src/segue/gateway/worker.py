@@ -8,7 +8,6 @@ bundle one day.
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import resource
 import secrets
@@ -24,14 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from segue.errors import SegueError
-from segue.exchanges.outcome import Outcome
-from segue.exchanges.record import ServedExchange
 from segue.exchanges.spool import SpoolSettings, SpoolThread
 from segue.gateway.asking import Effects
 from segue.gateway.handler import Gateway
 from segue.gateway.http import Deadlines, Origin, Server, Upstream
 from segue.gateway.keys import KeyRing
 from segue.gateway.last_known import LastKnown, load_last_known
+from segue.gateway.memory import keep_memory
 from segue.gateway.orders import RollbackOrder
 from segue.gateway.planes import Planes
 from segue.gateway.port import port_error
@@ -93,6 +91,7 @@ class _Worker:
         self._environ = environ
         self._stop = asyncio.Event()
         self._fault: str | None = None
+        self._has_ended = False
         self._obeyed: dict[str, str] = {}
         self._ids = 0
         # 72 bits of a start, then a count: unique without asking the kernel for each request.
@@ -113,7 +112,7 @@ class _Worker:
 
         self._planes = Planes(open_upstream, self._environ)
         with SpoolThread(SpoolSettings(settings.spool, f"w{settings.number}", settings.run)) as self._spool:
-            effects = Effects(time.perf_counter_ns, self._keep, self._breaker_moved)
+            effects = Effects(time.perf_counter_ns, self._spool.append, self._breaker_moved)
             self._shadows = Shadows(effects, self._new_id, self._is_busy, self._money)
             self._gateway = Gateway(
                 plane=Plane(),
@@ -133,10 +132,7 @@ class _Worker:
                 told = port_error(settings.host, settings.port, error)
                 self._say({"said": "failed", "failed": told.what, "fix": told.fix})
                 return
-            # What is there now stays: the collector need not look at it again and again.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(GC_AFTER)
+            keep_memory(GC_AFTER)
             self._say({"said": "serving", "port": port, "pid": os.getpid(), **self._state()})
             loop.add_reader(self._pipe.fileno(), self._heard)
             self._tell_live(server)
@@ -146,6 +142,7 @@ class _Worker:
             for upstream in self._planes.upstreams:
                 await upstream.stop()
             deadlines.close()
+            self._has_ended = True
             self._say({"said": "stopped", "cut_off": left})
 
     def _heard(self) -> None:
@@ -228,15 +225,15 @@ class _Worker:
                 found[name] = {"mirrored": self._shadows.mirrored[name], "shed": shed}
         return found
 
-    def _keep(self, record: ServedExchange | Outcome, request: bytes, response: bytes) -> int | None:
-        return self._spool.append(record, request, response)
-
     def _breaker_moved(self, target: Target) -> None:
         told = {"bundle": target.digest, "state": target.breaker.state, "breakers": self._breakers()}
         self._say({"said": "breaker", **told})
 
     def _tell_live(self, server: Server) -> None:
         """Once a second: what has been counted, and how it stands. Left out where the keeper does not listen."""
+        if self._has_ended:
+            # The loop turns on while it is shut down; the log is closed by then, which is no fault to tell of.
+            return
         asyncio.get_running_loop().call_later(LIVE_S, self._tell_live, server)
         if self._listening.poll(0):
             spool = self._spool.state

@@ -95,6 +95,9 @@ class HttpExchange:
         channel = self._channel
         if channel is None:
             return False
+        if self._is_chunked and not self._head and chunk and self._has_body and len(chunk) <= _COPIED_UP_TO:
+            channel.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))  # nearly all of a stream
+            return channel.has_room
         if chunk and self._has_body:
             if self._is_chunked:
                 if len(chunk) <= _COPIED_UP_TO:

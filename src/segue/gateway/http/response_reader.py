@@ -32,7 +32,6 @@ class ResponseReader:
 
     __slots__ = (
         "_ends_with_connection",
-        "_fed",
         "_head_bytes",
         "_headers",
         "_is_answer_to_head",
@@ -52,7 +51,7 @@ class ResponseReader:
         self._is_expecting = False
         self._parts: list[bytes] = []
         self._headers: Headers = []
-        self._head_bytes = self._fed = 0
+        self._head_bytes = 0
         self._is_answer_to_head = self._ends_with_connection = False
         self.head: ResponseHead | None = None
         self.fault: tuple[FailureKind, str] | None = None
@@ -70,11 +69,11 @@ class ResponseReader:
 
     def feed(self, data: bytes) -> None:
         """Read on."""
-        assert self._parser is not None
-        self._fed = len(data)
-        self._head_bytes += self._fed
+        parser = self._parser
+        assert parser is not None
+        self._head_bytes += len(data)
         try:
-            self._parser.feed_data(data)
+            parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self.keeps_alive = False
             if not self.is_complete and self.fault is None:
@@ -91,9 +90,9 @@ class ResponseReader:
     def take(self) -> bytes:
         """The body since the last time. One piece per read, not per chunk."""
         parts = self._parts
-        if not parts:
-            return b""
-        whole = parts[0] if len(parts) == 1 else b"".join(parts)
+        if len(parts) == 1:
+            return parts.pop()
+        whole = b"".join(parts)
         parts.clear()
         return whole
 

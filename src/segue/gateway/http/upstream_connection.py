@@ -112,7 +112,18 @@ class UpstreamConnection(asyncio.Protocol):
         self._has_received = True
         reader = self._reader
         reader.feed(data)
-        self._pass_on(call)
+        if not call.has_head or reader.is_complete or reader.fault is not None or self._is_paused:
+            self._pass_on(call)
+            return
+        # One more part of a body: nearly all of a stream.
+        chunk = reader.take()
+        if chunk:
+            call.sink.on_body(chunk, False)
+            if self._call is not call:
+                return
+        if not self._is_paused:
+            deadline = self._pool.clock() + call.timeouts.between_bytes_s
+            self.deadline = deadline if deadline < call.ends_at else call.ends_at
 
     def eof_received(self) -> None:
         """The upstream closed its side: that may be the end of the response."""
