@@ -22,7 +22,7 @@ from walkthrough import EXAMPLES, DemoError, Walkthrough, find_segue, main, plac
 EXAMPLE = EXAMPLES / "support-reply"
 LEFT_OUT = ("suite_source", "make_suite.py")
 WORKFLOW = "support-reply"
-MAILS_PER_SECOND, WHEN_BUSY = 20, 150
+MAILS_PER_SECOND, WHEN_BUSY = 10, 150
 """Few while the suite runs on the same two cores, many where evidence is waited for."""
 DESPITE = ("--despite", "short-canary", "--reason", "a demo: by its plan a day is two seconds")
 MOST_S = 180.0
@@ -103,11 +103,7 @@ class Story:
         demo.step("Begin the upgrade. First the suite: both bundles answer all of it and are compared case by case.")
         demo.run("upgrade", WORKFLOW, "--candidate", "candidate", "--plan", "demo", *DESPITE)
         self._follow(lambda state: state["stage"] == "retune", "the suite's verdict")
-        demo.say(
-            "The average rose, and the one slice that moves money fell: the gate stops it before any customer meets it. "
-            "What did it do with the money?"
-        )
-        demo.run("show", "flips", WORKFLOW, "--slice", "task=refund", "--limit", "1")
+        demo.say("The average rose, and the one slice that moves money fell: the gate stops it before any customer meets it.")
 
     def _second_try(self) -> None:
         demo = self._demo
@@ -115,6 +111,8 @@ class Story:
         demo.run(
             "upgrade", "replace", WORKFLOW, "--candidate", "candidate-retuned", "--reason", "a prompt of its own", tight=True
         )
+        demo.say("While the suite is asked again: what did the first one do with the money?")
+        demo.run("show", "flips", WORKFLOW, "--slice", "task=refund", "--limit", "1")
         self._to_shadow()
         demo.step("In shadow every mail goes to both models, and customers see the old one's answer.")
         self._follow(lambda state: state["stage"] == "canary", "the end of the shadow")
@@ -122,8 +120,6 @@ class Story:
     def _trouble(self) -> None:
         demo = self._demo
         demo.step("Customers meet it: 10 % of them, then 25 %. And then its provider changes the model.")
-        demo.say("Meanwhile, what the shadow said that would change for customers:")
-        demo.run("drift", WORKFLOW, "--examples", "1", pipe=("head", "-n", "28"))
         self._follow(lambda state: state["stage"] == "canary" and state["step"] == 1 and bool(state["periods"]), "25 %")
         (self._workspace / "provider-changed").touch()
         demo.say("(The provider has just changed the model. Nobody told us.)", style="yellow")
@@ -135,7 +131,6 @@ class Story:
         demo = self._demo
         demo.step("It rolled back by itself. Why, and who met the candidate?")
         demo.run("why", WORKFLOW)
-        demo.run("route", "show", WORKFLOW)
         demo.step("Nobody tries the same model again before it is known what went wrong.")
         demo.run("upgrade", WORKFLOW, "--candidate", "candidate-fixed", "--plan", "demo", *DESPITE, allowed=(1,))
         suite = self._workspace / "workflows" / WORKFLOW / "suites" / "main.jsonl"
@@ -154,6 +149,9 @@ class Story:
         self._told = 0
         demo.run("upgrade", WORKFLOW, "--candidate", "candidate-fixed", "--plan", "demo", *DESPITE, tight=True)
         self._to_shadow()
+        self._follow(lambda state: state["stage"] == "canary", "the end of the shadow")
+        demo.say("While customers meet it: what the shadow says that changes for them.")
+        demo.run("drift", WORKFLOW, "--examples", "1", pipe=("head", "-n", "28"))
         self._follow(lambda state: state["stage"] == "soak", "the soak")
         demo.run("status", WORKFLOW)
         self._follow(lambda state: state["stage"] == "completed", "the end")
@@ -240,7 +238,7 @@ class Story:
                 raise DemoError(f"The upgrade ended as {states[-1]['stage']} while the demo waited for {what}.")
             if time.monotonic() > end:
                 raise DemoError(f"The demo waited for {what} in vain; see {shown(self._workspace / 'serve.log')}.")
-            time.sleep(0.3)
+            time.sleep(0.1)
 
     def _tell_entry(self, state: dict[str, Any]) -> None:
         stage = state["stage"].replace("_", " ")

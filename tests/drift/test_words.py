@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,9 +56,9 @@ def test_the_spans_spell_both_texts_to_the_last_blank(old: str, new: str) -> Non
     assert all(span.text for span in spans)
 
 
+@pytest.mark.timeout(60)
 def test_long_texts_are_compared_in_bounded_time() -> None:
-    """A small change in a megabyte is found; two unlike megabytes are shown as a whole."""
-    start = time.perf_counter()
+    """A small change in a megabyte is found; two unlike megabytes are shown as a whole. Word by word it would take hours."""
     long = "word one, two; three\n" * 50_000
     changed = word_diff(long, long[:420_000] + "a new line\n" + long[420_000:])
     assert [span.text for span in changed if span.kind != "equal"] == ["a new line\n"]
@@ -66,4 +66,3 @@ def test_long_texts_are_compared_in_bounded_time() -> None:
     assert len(word_diff(long, other)) == 2
     lines = "\n".join(f"line {number} a b c d e" for number in range(3_000))
     assert len(word_diff(lines, lines.replace(" c ", " x ", 5).replace("line 2999", "row 2999"))) > 2
-    assert time.perf_counter() - start < 3.0
