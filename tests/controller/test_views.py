@@ -125,6 +125,16 @@ def test_a_gate_is_shown_with_its_interval_and_what_would_settle_it() -> None:
     assert "right on refund is open." in text
 
 
+@pytest.mark.parametrize(
+    ("effect", "shown_as"), [(0.455, "+45.5 [?, ?]"), (-0.1, "−10.0 [?, ?]"), (0.026, "+2.6 [−0.3, +2.6]")]
+)
+def test_an_interval_that_its_own_estimate_has_left_is_unknown(effect: float, shown_as: str) -> None:
+    """A model that was changed under way: what had been excluded before is no bound for what is now."""
+    stage = led()
+    look(stage, cell("task=refund", "harm", effect=effect))
+    assert shown_as in shown(stage, 120)
+
+
 def test_without_a_controller_the_screen_says_so_and_how_to_start_one() -> None:
     """And that what stands there is old."""
     stage = led(days=3)

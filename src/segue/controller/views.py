@@ -290,6 +290,7 @@ def _gate(upgrade: Upgrade, one: Evidence) -> GateView:
     gate = _gate_of(upgrade.plan, one)
     factor = one.unit.factor
     settled = one.settlement
+    low, high = _interval(one)
     return GateView(
         metric=one.metric,
         where="" if one.slice == POOLED else one.slice,
@@ -301,13 +302,25 @@ def _gate(upgrade: Upgrade, one: Evidence) -> GateView:
         is_critical=one.slice in upgrade.opening.critical,
         unit=one.unit.name,
         effect=_scaled(one.effect, factor),
-        low=_scaled(one.interval.low, factor),
-        high=_scaled(one.interval.high, factor),
+        low=_scaled(low, factor),
+        high=_scaled(high, factor),
         exposed=one.exposed,
         labelled=one.labelled,
         settled_by=None if settled is None else settled.outcomes,
         settled_in_days=None if settled is None else settled.days,
     )
+
+
+def _interval(one: Evidence) -> tuple[float | None, float | None]:
+    """Its ends; unknown where the estimate has left it.
+
+    An interval lags a few blocks of time, and holds for a difference that stays. Where a model was changed under way, what was
+    excluded before is no bound for what is now.
+    """
+    low, high = one.interval.low, one.interval.high
+    if one.effect is not None and ((low is not None and one.effect < low) or (high is not None and one.effect > high)):
+        return None, None
+    return low, high
 
 
 def _gate_of(plan: Plan, one: Evidence) -> PlanGate | None:
