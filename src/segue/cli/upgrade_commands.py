@@ -262,7 +262,7 @@ def learn(workflow: str, text: str, about: str, environment: str, as_json: bool)
     if as_json:
         print_json({"upgrade": upgrade.opening.upgrade, **plain(found)})
         return
-    told = f"Kept with {upgrade.opening.upgrade}, under {found.by}. All of them: segue history {upgrade.opening.upgrade}"
+    told = f"Kept with {upgrade.opening.upgrade}, by {found.by}. All of them: segue history {upgrade.opening.upgrade}"
     console().print(told, markup=False, soft_wrap=True)
 
 
