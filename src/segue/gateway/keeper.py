@@ -1,16 +1,15 @@
 """The keeper of one gateway: reads routes, brings every flip to its workers, and says when the last of them serves it.
 
 It reads routes from a source (a store and a workspace), makes sure that they can be served, and writes them down as the last
-known ones before any worker hears of them; a workflow whose newest route cannot be served keeps the one before. It answers on
-a socket beside the store: `sync` reads anew and answers when all workers have loaded it. Beside that it looks once a second,
-so that a flip nobody told it of is served too. `roll_back` asks for no store: what it puts in force stands until the store has
-it, too (`pending`). The processes are the `crew`'s.
+known ones before any worker hears of them; a workflow whose newest route cannot be served keeps the one before. It is asked on
+a socket beside the store (`control_socket`): `sync` reads anew and answers when all workers have loaded it. Beside that it
+looks once a second, so that a flip nobody told it of is served too. `roll_back` asks for no store: what it puts in force stands
+until the store has it, too (`pending`). The processes are the `crew`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import time
 from collections import Counter
@@ -24,6 +23,7 @@ from socket import gethostname
 from typing import Any, Protocol
 
 from segue.errors import InputError, SegueError
+from segue.gateway.control_socket import open_control_socket
 from segue.gateway.crew import Crew, Report
 from segue.gateway.http import Deadlines, Origin, Upstream
 from segue.gateway.keys import KeyRing
@@ -33,6 +33,7 @@ from segue.gateway.pending import OrderSource, Pending, asked_order
 from segue.gateway.planes import Planes
 from segue.gateway.port import hold_port
 from segue.gateway.presence import Presence, Registry, slowest
+from segue.gateway.refusals import refusals_told
 from segue.gateway.target import Plane
 from segue.gateway.telemetry.board import Board
 from segue.gateway.telemetry.failing import trail_of
@@ -178,7 +179,7 @@ class Keeper:
         """Bring flips until told to stop."""
         settings = self._settings
         settings.socket.unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(self._answer, settings.socket)
+        server = await open_control_socket(settings.socket, self)
         polling, writing = asyncio.create_task(self._poll()), asyncio.create_task(self._write_orders())
         self._presence.moved()
         self._started(found)
@@ -356,7 +357,9 @@ class Keeper:
             self._is_unwritten = True
         before, self._read, self._known = self._known.numbers() if self._known else {}, found, known
         self._wanted = plane.numbers()
-        self._tell_refused(plane)
+        for told in refusals_told(self._refused, plane):
+            self._report(told)
+        self._refused = plane.refused
         await self._crew.load(self._pending.orders)
         self._presence.moved()
         for workflow, revision in sorted(plane.numbers().items() - before.items()):
@@ -367,15 +370,6 @@ class Keeper:
     def _write_own(self, known: LastKnown) -> None:
         if self._own is not None:
             save_last_known(self._own, known, is_synced=False)
-
-    def _tell_refused(self, plane: Plane) -> None:
-        """What cannot be served, and what can again."""
-        for line in refused_lines(plane.numbers(), {n: r for n, r in plane.refused.items() if self._refused.get(n) != r}):
-            self._report(Happened("route_refused", line, "error"))
-        for name in sorted(self._refused.keys() - plane.refused.keys()):
-            text = f"The newest route of '{name}' is served again."
-            self._report(Happened("route_accepted", text, "warning", {"workflow": name}))
-        self._refused = plane.refused
 
     def _said(self) -> GatewaySaid:
         """What whoever flips a route elsewhere has to know."""
@@ -393,38 +387,6 @@ class Keeper:
             refused={**self._refused, **self._pending.sentences()},
             breakers=dict(sorted(cut_off.items())),
         )
-
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One question of one caller: a line in, a line out."""
-        try:
-            line = await asyncio.wait_for(reader.readline(), 5.0)
-            asked = json.loads(line) if line.strip() else {}
-            found = await self._done(asked if isinstance(asked, dict) else {})
-            writer.write(json.dumps(found).encode() + b"\n")
-            await writer.drain()
-        except (OSError, ValueError, TimeoutError, SegueError):
-            pass
-        finally:
-            writer.close()
-
-    async def _done(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        if asked.get("do") == "sync":
-            match asked.get("workflow"), asked.get("revision"):
-                case str() as workflow, int() as revision:
-                    return await self.sync({workflow: revision})
-            return await self.sync()
-        if asked.get("do") == "roll_back":
-            return await self.roll_back(asked)
-        return {"fault": "Ask: sync, roll_back."}
-
-
-def refused_lines(revisions: Mapping[str, int], refused: Mapping[str, str]) -> list[str]:
-    """What is said of workflows whose newest route cannot be served."""
-    return [
-        f"The newest route of '{name}' cannot be served: {reason} "
-        + (f"Revision {revisions[name]} is served on." if name in revisions else "Requests for it get an error.")
-        for name, reason in sorted(refused.items())
-    ]
 
 
 def _open_nothing(place: Origin) -> Upstream:
