@@ -69,6 +69,16 @@ def write_wire(folder: Path) -> None:
 
 
 @contextmanager
+def least(upstream: int, what: str) -> Iterator[tuple[int, list[int]]]:
+    """The yardsticks of `gateway_least`."""
+    process = Process(what, "--upstream", str(upstream), module="benchmarks.gateway_least")
+    try:
+        yield process.told["port"], [process.told["pid"]]
+    finally:
+        process.end()
+
+
+@contextmanager
 def gateway(folder: Path, upstream: int, *, shadow: bool) -> Iterator[tuple[int, list[int], list[int]]]:
     """`segue gateway` with one worker. Gives its port, the worker's pid, and the pids of all its processes."""
     from segue.gateway.keys import hash_key
@@ -159,8 +169,11 @@ def _round(load: Process, root: Path, number: int, given: argparse.Namespace) ->
     if shutil.which("nginx"):
         with nginx(upstream, buffering="on") as (port, pids):
             rows.append({"what": "nginx", **ask(port, pids)})
+    for what, name in [("bare", "httptools and uvloop, bare"), ("least", "the least of a gateway upon them")]:
+        with least(upstream, what) as (port, pids):
+            rows.append({"what": name, **ask(port, pids)})
     with proxy(upstream) as (port, pids, _):
-        rows.append({"what": "segue, bare", **ask(port, pids)})
+        rows.append({"what": "segue's HTTP layer alone", **ask(port, pids)})
     for shadow in (False, True):
         rows.append(measure_segue(load, root / f"{number}-{shadow}", given, shadow=shadow))
     return rows
