@@ -8,7 +8,7 @@ JS := tests/gateway/clients/js
 # The tests start many short processes. Without kept bytecode each of them would compile all of Segue again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo demo-recorded test fast check format docs clean
+.PHONY: demo demo-recorded test thorough fast check format docs clean
 
 $(VENV)/.run: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Segue needs Python 3.11 or later; $(PYTHON) is older. Try: make PYTHON=python3.12"; exit 1; }
@@ -45,6 +45,10 @@ test: $(VENV)/.dev
 # The inner loop: the fast part of the tests.
 fast: $(VENV)/.dev
 	@$(BIN)/python -m pytest --numprocesses 2 -m "not slow and not browser and not postgres"
+
+# The dearest tests as often as the goals ask: twenty upgrades and twenty evals with processes killed, more seeds.
+thorough: $(VENV)/.dev
+	@SEGUE_THOROUGH=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --timeout 1200 --durations 8
 
 format: $(VENV)/.dev
 	@$(BIN)/python -m ruff format --quiet .

@@ -1,4 +1,4 @@
-"""Processes killed at any moment: twenty upgrades go on, each to its end, and nothing of them is lost or doubled."""
+"""Processes killed at any moment: upgrades go on, each to its end, and nothing of them is lost or doubled."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ from segue.upgrade.state import ORDER
 from segue.upgrade.wanted import most_share
 from tests.gateway.team import HELLO, SEGUE, Running, Team, a_stand_in
 from tests.gateway.wiring import KEY
+from tests.thorough import often
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 PROVIDERS = ("old", "new")
-WORKFLOWS = [f"job{number}" for number in range(20)]
+WORKFLOWS = [f"job{number}" for number in range(often(5, thorough=20))]
 SECOND = 1 / 86_400
 PLAN = Plan(
     steps=tuple(PlanStep(share=share, hold=2 * SECOND, longest=600 * SECOND) for share in (0.25, 0.5)),
@@ -130,7 +131,7 @@ def check(store: Store, upgrade: Upgrade) -> None:
 
 
 def test_killed_at_random_moments_all_of_them_complete(tmp_path: Path) -> None:
-    """Twelve blows: the controller, workers of the gateway, and a database that is locked for a while."""
+    """Three blows for five of them, twelve for twenty: controller, workers of the gateway, a database that is locked."""
     random = Random(20261122)
     with a_stand_in("Hello") as old, a_stand_in("Hello there") as new:
         team = Team(tmp_path, {"old": old, "new": new})

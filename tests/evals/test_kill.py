@@ -28,8 +28,9 @@ from segue.evals.judge_calls import judge_behaviour
 from segue.model import Parameters, digest_of
 from segue.store import open_store
 from tests.evals.team import suite_line
+from tests.thorough import often
 
-KILLS = 20
+KILLS = often(6, thorough=20)
 CASES = 150
 CONCURRENCY = 12
 NOISY = {
@@ -184,7 +185,7 @@ def said_to_be_lost(errors: str) -> int:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_a_run_killed_twenty_times_keeps_every_answer_pays_for_none_twice_and_says_the_same(tmp_path: Path) -> None:
+def test_a_run_killed_again_and_again_keeps_every_answer_pays_for_none_twice_and_says_the_same(tmp_path: Path) -> None:
     """Every answer that was stored is there afterwards and never asked for again; the verdict is that of a quiet run."""
     with a_provider(tmp_path / "quiet-provider") as provider:
         process = Workspace(tmp_path / "quiet", provider).start()
@@ -230,7 +231,7 @@ def test_a_run_killed_twenty_times_keeps_every_answer_pays_for_none_twice_and_sa
             completed += 1
     assert kills == KILLS
     # The kills fell on many points of the runs, and not only before the first answer or after the last.
-    assert len({count for count in points if 0 < count < asked["keys"]}) >= 8
+    assert len({count for count in points if 0 < count < asked["keys"]}) >= often(2, thorough=8)
 
 
 @pytest.mark.slow

@@ -35,6 +35,7 @@ def test_says_plainly_that_the_recordings_are_not_there(tmp_path: Path) -> None:
     assert not (tmp_path / "recorded").exists()
 
 
+@pytest.mark.thorough  # the statements are in tests/recorded, each by itself
 @pytest.mark.recorded
 @pytest.mark.slow
 @pytest.mark.timeout(400)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from tests.gates.simulation import gather, gather_one_by_one, simulate
+from tests.thorough import often
 
-SEEDS = 500
+SEEDS = often(200, thorough=500)
 
 
 @pytest.mark.parametrize("repeats", [1, 2, 5])
@@ -30,7 +31,7 @@ def test_gathers_what_adding_case_by_case_does(repeats: int) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_quiet_without_a_difference_whatever_the_noise() -> None:
-    """Ten slices, flips of 5–30 % in every case, no true difference: at most 5 % of 500 comparisons raise a block."""
+    """Ten slices, flips of 5–30 % in every case, no true difference: at most 5 % of the comparisons raise a block."""
     runs = [simulate(seed) for seed in range(SEEDS)]
     false_blocks = sum(bool(run.worse) for run in runs)
     assert false_blocks <= 0.05 * SEEDS
@@ -41,7 +42,7 @@ def test_quiet_without_a_difference_whatever_the_noise() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_awake_to_ten_points_lost_in_one_slice_of_three_hundred() -> None:
-    """The same settings, a true drop of ten points in one slice of ten: blocked there in at least 90 % of 500 seeds."""
+    """The same settings, a true drop of ten points in one slice of ten: blocked there in at least 90 % of the seeds."""
     runs = [simulate(seed, drop=0.10) for seed in range(SEEDS)]
     assert sum("s=0" in run.worse for run in runs) >= 0.90 * SEEDS
     # The other nine slices, which did not change, stay as quiet as before.
