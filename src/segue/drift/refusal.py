@@ -42,10 +42,12 @@ def _opening(text: str) -> str:
 
 def _plain(start: str) -> str:
     start = start.replace("`", "'")
-    if not start.isascii():
+    if start.isascii():
+        start = start.lower()  # the same, in a tenth of the time
+    else:
         for sign, plain in _TYPEWRITTEN:
             start = start.replace(sign, plain)
-    start = start.casefold()
+        start = start.casefold()
     for sign in _MARKUP:
         start = start.replace(sign, "")
     start = start.replace("\n", " ")

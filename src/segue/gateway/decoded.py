@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from segue.gateway.quick_answer import read_text_answer
 from segue.gateway.quick_stream import read_text_stream
 from segue.providers.dialects import DIALECTS
 from segue.wire.base import Decoded
@@ -10,7 +11,8 @@ from segue.wire.base import Decoded
 def decode_answer(dialect: str, body: bytes) -> Decoded:
     """Whole or streamed, by the dialect that a provider's entry names."""
     if body.startswith(b"{") or body.lstrip()[:1] == b"{":
-        return DIALECTS[dialect].decode(body, withheld=())
+        quick = read_text_answer(body) if dialect == "openai" else None
+        return quick or DIALECTS[dialect].decode(body, withheld=())
     quick = read_text_stream(body) if dialect == "openai" else None
     if quick is not None:
         return quick
