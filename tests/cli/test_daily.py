@@ -69,3 +69,11 @@ def test_without_an_upgrade_there_are_no_two_bundles(workspace: Path, segue: Seg
     """It says how to open one."""
     typed = segue("daily", "support-reply")
     assert (typed.code, "has had no upgrade" in typed.err) == (1, True)
+
+
+@pytest.mark.parametrize("command", ["status", "history", "why", "review", "daily"])
+def test_a_workflow_that_is_not_there_is_not_told_to_open_an_upgrade(workspace: Path, segue: Segue, command: str) -> None:
+    """It says which workflows there are."""
+    typed = segue(command, "suport-reply")
+    assert typed.code == 1
+    assert "There is no workflow 'suport-reply'. Did you mean 'support-reply'?" in typed.err

@@ -79,7 +79,7 @@ def test_a_draw_can_be_asked_for_before_the_week_is_over(
     [
         (("review", "mail", "--mark", "9-99", "good"), "There is no item '9-99'."),
         (("review", "mail", "--mark", "1-01", "great"), "'great' is no mark."),
-        (("review", "nope"), "has had no upgrade"),
+        (("review", "nope"), "There is no upgrade in production of 'nope'"),
         (("tickets", "add", "nope", "3"), "There is no workflow 'nope'."),
         (("bundle", "retire", "mail", "nope"), "nope"),
     ],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from segue.cli.desk import Desk, open_desk
+from segue.cli.named_upgrade import find_named
 from segue.cli.options import NAME, json_option
 from segue.cli.route_commands import environment_option
 from segue.cli.screen import console, print_json, print_table
@@ -33,10 +34,9 @@ def daily_command(workflow: str, environment: str, endpoint: str | None, cases: 
     """
     from segue.cli.review_commands import draw_week, note_month
     from segue.controller.daily_desk import prepare_daily, run_daily
-    from segue.controller.reading import read_upgrade
 
     with open_desk() as desk:
-        upgrade = read_upgrade(desk.store, workflow, environment)
+        upgrade = find_named(desk, workflow, environment)
         if upgrade.state.is_ended:
             raise ConflictError(
                 f"The last upgrade of '{workflow}' has ended: there are no two bundles to ask.", fix="See: segue history."

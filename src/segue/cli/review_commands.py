@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from segue.cli.desk import Desk, open_desk
+from segue.cli.named_upgrade import find_named
 from segue.cli.options import NAME, json_option
 from segue.cli.route_commands import environment_option
 from segue.cli.screen import console, error_console, print_json, print_table
@@ -33,10 +34,9 @@ def review_command(workflow: str, environment: str, as_json: bool, **given: Any)
     On a terminal it shows one after the other and takes a key for each. It does not say whose they are. What was marked stays
     marked; leave at any time, and go on later.
     """
-    from segue.controller.reading import read_upgrade
 
     with open_desk() as desk:
-        upgrade = read_upgrade(desk.store, workflow, environment)
+        upgrade = find_named(desk, workflow, environment)
         if given["marked"]:
             _mark(desk, upgrade, given["marked"], given["note"], as_json=as_json)
             return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from segue.cli.desk import Desk, open_desk
+from segue.cli.named_upgrade import find_named
 from segue.cli.options import NAME, json_option
 from segue.cli.route_commands import environment_option
 from segue.cli.screen import console, print_json
@@ -113,22 +114,6 @@ def why_command(workflow: str | None, entry: int | None, environment: str, whole
         print_json(view.as_json())
     else:
         print_why(view, console(), whole=whole)
-
-
-def find_named(desk: Desk, ref: str, environment: str) -> Upgrade:
-    """The upgrade that a word means; a word that is no workflow either is told the near ones."""
-    from segue.controller.reading import read_ref
-
-    try:
-        return read_ref(desk.store, ref, environment)
-    except NotFoundError:
-        if ref not in desk.workspace.workflows:
-            raise
-        elsewhere = sorted({one.environment for one in desk.store.list_upgrades(ref)})
-        fix = f"Open one: segue upgrade {ref} --candidate BUNDLE"
-        if elsewhere:
-            fix += f". It has had one in {' and '.join(elsewhere)}: --environment {elsewhere[0]}"
-        raise NotFoundError(f"'{ref}' has had no upgrade in {environment}.", fix=fix) from None
 
 
 def _only_open(desk: Desk, environment: str) -> Upgrade:
