@@ -99,6 +99,7 @@ def test_the_table_names_no_field_that_the_sdk_does_not_know(dialect: Dialect) -
             "reasoning_content",
             "reasoning",
             "reasoning_details",
+            "extra_content",
             "annotations",
             "parsed",
             "parsed_arguments",

@@ -16,6 +16,25 @@ from segue.wire.neutral.conversation import Dialect, Reasoning
 from segue.wire.passing import mark_answer, may_hold_reasoning, settle_turns
 
 DIALECTS: tuple[Dialect, ...] = ("openai_responses", "anthropic_messages")
+ALL: tuple[Dialect, ...] = ("openai_chat", *DIALECTS)
+SEALED_CHAT = {
+    "role": "assistant",
+    "content": None,
+    "reasoning_content": "Let me see.",
+    "reasoning_details": [
+        {"type": "reasoning.encrypted", "data": "hidden", "index": 0},
+        {"type": "reasoning.text", "text": "Let me see.", "signature": "signed"},
+        {"type": "reasoning.summary", "summary": "Looked."},
+    ],
+    "tool_calls": [
+        {
+            "id": "call_1",
+            "type": "function",
+            "function": {"name": "f", "arguments": '{"thought_signature": "no seal"}'},
+            "extra_content": {"google": {"thought_signature": "sealed"}, "x": 1},
+        }
+    ],
+}
 CALL = {"type": "tool_use", "id": "toolu_1", "name": "find", "input": {"type": "thinking", "signature": "no reasoning"}}
 REDACTED = {"type": "redacted_thinking", "data": "hidden"}
 
@@ -98,6 +117,34 @@ def test_a_frame_without_an_opaque_value_need_not_be_read() -> None:
     assert not may_hold_reasoning("openai_chat", b'{"signature": 1, "encrypted_content": 2}')
 
 
+@pytest.mark.parametrize("where", ["message", "delta"])
+def test_what_servers_of_chat_seal_goes_back_to_them_alone(where: str) -> None:
+    """Encrypted and signed reasoning, and the signature that a call was made with; what is plain stays."""
+    answer = {"choices": [{"index": 0, where: SEALED_CHAT}]}
+    assert may_hold_reasoning("openai_chat", orjson.dumps(answer))
+    marked = mark_answer("openai_chat", deepcopy(answer), HERE)
+    shown = marked["choices"][0][where]
+    turns = [{"role": "user", "content": "Hi"}, shown, {"role": "tool", "tool_call_id": "call_1", "content": "3"}]
+    assert orjson.dumps(marked).count(b"segue1.") == 3
+    assert settle_turns("openai_chat", turns, HERE) == [turns[0], SEALED_CHAT, turns[2]]
+    (_, other, _) = settle_turns("openai_chat", turns, ELSEWHERE)
+    assert other["reasoning_details"] == [{"type": "reasoning.summary", "summary": "Looked."}]
+    assert other["tool_calls"][0]["extra_content"] == {"x": 1}
+    assert other["tool_calls"][0]["function"] == SEALED_CHAT["tool_calls"][0]["function"]
+    assert other["reasoning_content"] == "Let me see."
+    assert settle_turns("openai_chat", [SEALED_CHAT], HERE) == [other], "of what bears no mark nobody knows whose it is"
+
+
+def test_a_message_of_chat_without_a_seal_is_untouched() -> None:
+    """Fields that have the names, and hold something else."""
+    for turn in (
+        {"role": "assistant", "reasoning_details": "x", "extra_content": 3, "tool_calls": 4},
+        {"role": "assistant", "reasoning_details": [1, {"data": 2, "signature": ""}], "tool_calls": [5, {"extra_content": {}}]},
+        {"role": "assistant", "extra_content": {"google": {"thought_signature": 6}}},
+    ):
+        assert settle_turns("openai_chat", [turn], HERE) == [turn]
+
+
 def test_a_turn_of_foreign_reasoning_alone_is_taken_out() -> None:
     """No provider takes an empty turn."""
     turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": [thought(HERE, "anthropic_messages").item]}]
@@ -116,7 +163,8 @@ def test_an_answer_nested_as_deep_as_json_goes_is_marked() -> None:
 @given(JSON)
 def test_anything_may_be_marked_and_settled(value: Any) -> None:
     """A body that is none of the dialect is the provider's to refuse."""
-    for dialect in DIALECTS:
+    for dialect in ALL:
         mark_answer(dialect, deepcopy(value), HERE)
+        mark_answer(dialect, {"choices": [{"message": deepcopy(value)}]}, HERE)
         settle_turns(dialect, value, HERE)
         settle_turns(dialect, [value], HERE)

@@ -15,7 +15,7 @@ from segue.gateway.unasked import Unasked, usage_wanted
 from segue.wire.anthropic_messages.request_out import lacks_own_thinking
 from segue.wire.neutral.conversation import Dialect
 from segue.wire.neutral.origin import Origin
-from segue.wire.passing import is_marked, mark_answer, may_hold_reasoning, settle_turns
+from segue.wire.passing import mark_answer, may_hold_reasoning, settle_turns
 
 Raw = msgspec.Raw
 _decode = msgspec.json.Decoder().decode
@@ -25,10 +25,11 @@ _THINKS_NOT = Raw(b'{"type":"disabled"}')
 
 @dataclass(frozen=True, slots=True)
 class Marking:
-    """What an answer of this dialect needs on its way to a client that speaks it, too."""
+    """What an answer of this dialect needs on its way to a client that speaks it, too: marks, and nothing `unasked`."""
 
     dialect: Dialect
     origin: Origin
+    unasked: Unasked | None = None
 
     def mark_body(self, body: bytes) -> bytes:
         """A whole answer. What is no JSON stays as it is."""
@@ -36,13 +37,13 @@ class Marking:
 
     def leaves(self, lines: bytes) -> bool:
         """Whether these lines stay as they are."""
-        return not may_hold_reasoning(self.dialect, lines)
+        return not may_hold_reasoning(self.dialect, lines) and (self.unasked is None or self.unasked.leaves(lines))
 
     def mark_lines(self, lines: bytes) -> bytes:
         """Whole lines of a stream."""
-        if self.leaves(lines):
-            return lines
-        return b"".join(self._line(line) for line in lines.splitlines(keepends=True))
+        if may_hold_reasoning(self.dialect, lines):
+            lines = b"".join(self._line(line) for line in lines.splitlines(keepends=True))
+        return lines if self.unasked is None else self.unasked.mark_lines(lines)
 
     def _line(self, line: bytes) -> bytes:
         if not line.startswith(b"data:") or not may_hold_reasoning(self.dialect, line):
@@ -57,7 +58,7 @@ class Marking:
             return data
 
 
-def prepare_own(applied: AppliedBundle, fields: Fields, body: bytes, origin: Origin) -> tuple[bytes, Marking | Unasked | None]:
+def prepare_own(applied: AppliedBundle, fields: Fields, body: bytes, origin: Origin) -> tuple[bytes, Marking]:
     """The body for a bundle of the client's own dialect, and what its answer needs. Raises `InputError`, as `apply` does."""
     codec = CODEC_OF[applied.dialect]
     kept = applied.allow(fields, codec)
@@ -74,5 +75,5 @@ def prepare_own(applied: AppliedBundle, fields: Fields, body: bytes, origin: Ori
             changed["thinking"] = _THINKS_NOT
     if applied.asks_usage and (wanted := usage_wanted(kept)) is not None:
         changed["stream_options"] = wanted
-        return applied.dress(kept, changed), Unasked()
-    return applied.dress(kept, changed), Marking(codec, origin) if is_marked(codec) else None
+        return applied.dress(kept, changed), Marking(codec, origin, Unasked())
+    return applied.dress(kept, changed), Marking(codec, origin)

@@ -1,8 +1,8 @@
 """Requests and answers that stay in their dialect: nothing is translated, and reasoning still belongs to its origin.
 
 On the way out a provider's opaque values are marked with where they came from; on the way in they go back to just there, and
-are taken out elsewhere. All the rest of the JSON stays as it is. Chat Completions has no such values of its own: what a client
-of it brings back of others (`reasoning_details`) is taken out.
+are taken out elsewhere. All the rest of the JSON stays as it is. Chat Completions has no such values of its own, but servers of
+it do: `passing_chat.py`.
 A Responses upstream sends them only if it is asked to (`include: ["reasoning.encrypted_content"]`); reasoning kept at OpenAI
 under an id bears no mark and goes nowhere.
 """
@@ -13,10 +13,11 @@ from typing import Any
 
 from segue.model import Json
 from segue.wire.neutral.conversation import Dialect, is_own
-from segue.wire.neutral.origin import Origin, is_sealed, mark, own_form
+from segue.wire.neutral.origin import Origin, mark, own_form
+from segue.wire.passing_chat import WORDS, mark_chat, settle_message
 
 _WORDS: dict[Dialect, tuple[bytes, ...]] = {
-    "openai_chat": (b"reasoning_details",),
+    "openai_chat": WORDS,
     "openai_responses": (b"encrypted_content",),
     "anthropic_messages": (b"signature", b"redacted_thinking"),
 }
@@ -30,11 +31,6 @@ _DEPTH = 3
 """A frame holds a response, it holds items, and they are what is marked: deeper there is only what others made."""
 
 
-def is_marked(dialect: Dialect) -> bool:
-    """Whether answers of this dialect can hold what has to be marked."""
-    return dialect != "openai_chat"
-
-
 def may_hold_reasoning(dialect: Dialect, data: bytes) -> bool:
     """Whether these bytes of a body or a frame have to be looked into at all; most have not."""
     for word in _WORDS[dialect]:  # noqa: SIM110 - a generator takes longer than the search
@@ -45,7 +41,9 @@ def may_hold_reasoning(dialect: Dialect, data: bytes) -> bool:
 
 def mark_answer(dialect: Dialect, value: Json, origin: Origin) -> Json:
     """A whole body, or the JSON of one frame, with every opaque value marked. Values are changed in place."""
-    if dialect != "openai_chat":
+    if dialect == "openai_chat":
+        mark_chat(value, origin.tag)
+    else:
         _mark(dialect, value, origin.tag, _DEPTH)
     return value
 
@@ -76,7 +74,7 @@ def settle_turns(dialect: Dialect, turns: Json, to: Origin, *, assumed: str | No
     if not isinstance(turns, list):
         return turns
     if dialect == "openai_chat":
-        return [_without_details(turn) for turn in turns]
+        return [settle_message(turn, to.tag) for turn in turns]
     if dialect == "openai_responses":
         kept = _settled(dialect, turns, to.tag, assumed)
         return kept if len(kept) == len(turns) else [_nameless(item) for item in kept]
@@ -90,18 +88,6 @@ def settle_turns(dialect: Dialect, turns: Json, to: Origin, *, assumed: str | No
         if kept or not content:
             found.append({**turn, "content": kept})
     return found
-
-
-def _without_details(turn: Json) -> Json:
-    """A message of Chat without the reasoning that came from a bundle of another dialect; a server's own stays."""
-    details = turn.get("reasoning_details") if isinstance(turn, dict) else None
-    if not isinstance(details, list):
-        return turn
-    kept = [one for one in details if not (isinstance(one, dict) and is_sealed(one.get("data")))]
-    if len(kept) == len(details):
-        return turn
-    rest = {name: value for name, value in turn.items() if name != "reasoning_details"}
-    return {**rest, "reasoning_details": kept} if kept else rest
 
 
 def _nameless(item: Json) -> Json:

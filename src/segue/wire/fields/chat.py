@@ -6,6 +6,9 @@ from segue.wire.fields.table import Fields, carried, dropped, refused
 
 CACHE_POINT = dropped("A cache breakpoint changes the cost, not the answer.")
 _PARSED = dropped("What the SDK's helper read out of the text beside it.")
+_SEALED = dropped(
+    "What a server sealed for itself, such as Gemini's `thought_signature`; within Chat it goes back to its maker."
+)
 _TEXT = {"type": carried(), "text": carried(), "prompt_cache_breakpoint": CACHE_POINT}
 _SAID = {"role": carried(), "content": carried(holds="part"), "name": carried("Refused by dialects without names.")}
 _HINT = "Carried between OpenAI's dialects, dropped towards Anthropic: "
@@ -67,6 +70,7 @@ CHAT = Fields(
             ),
             "reasoning_content": dropped("Reasoning without a signature; no model is shown it as text."),
             "reasoning": dropped("Reasoning without a signature; no model is shown it as text."),
+            "extra_content": _SEALED,
             "parsed": _PARSED,
         },
         "message:tool": {"role": carried(), "content": carried(holds="part"), "tool_call_id": carried()},
@@ -85,6 +89,7 @@ CHAT = Fields(
             "type": carried(),
             "function": carried(holds="called"),
             "index": dropped("Its place in a stream; the SDK's helper leaves it in."),
+            "extra_content": _SEALED,
         },
         "call:custom": {
             "id": carried("Made anew where the form differs."),

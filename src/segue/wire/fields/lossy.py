@@ -66,6 +66,7 @@ ANSWERS = (
         "`thinking`, the provider's own item sealed in `signature`.",
     ),
     Lossy("Reasoning", "Responses", "A summary, the provider's own item sealed in `encrypted_content`."),
+    Lossy("What a server of Chat sealed (`reasoning_details`, `thought_signature`)", "Messages, Responses", "Left out."),
     Lossy("A refusal with words", "Messages", "`stop_reason` `refusal`, the words in `stop_details.explanation`."),
     Lossy("A refusal without words", "Chat", "`finish_reason` `content_filter`."),
     Lossy("A refusal without words", "Responses", "`status` `incomplete` for `content_filter`."),
