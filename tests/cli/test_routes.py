@@ -126,3 +126,17 @@ def test_a_set_keeps_what_conversations_may_end_on(workspace: Path, segue: Segue
     again = segue("route", "set", "support-reply", "candidate", "--conversations", "drain", "--salt", "s", "--json").json
     assert again["route"]["draining"] == kept["route"]["draining"]
     assert segue("route", "set", "support-reply", "candidate", "--json").json["route"]["draining"] == []
+
+
+def test_a_rollback_says_whose_conversations_stay_and_how_to_take_them_back(workspace: Path, segue: Segue) -> None:
+    """The route says that they drain; one flip later nobody is left on the candidate."""
+    words = ("--candidate", "candidate", "--share", "100%", "--conversations", "drain")
+    candidate = segue("route", "set", "support-reply", "current", *words, "--json").json["route"]["candidate"]
+    told = segue("rollback", "support-reply").out
+    assert f"is in force for everyone, but for conversations begun on {candidate[:10]} (the route says drain)." in told
+    assert f"drain; those begun on candidate ({candidate[:10]}) go on with it" in segue("route", "show", "support-reply").out
+    remedy = told.split("To take those back, too: segue ")[1].splitlines()[0]
+    assert segue(*remedy.split()).code == 0
+    (shown,) = segue("route", "show", "support-reply", "--json").json
+    assert (shown["route"]["conversations"], shown["route"]["draining"]) == ("switch", [])
+    assert "but for" not in segue("rollback", "support-reply").out

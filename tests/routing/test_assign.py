@@ -119,6 +119,14 @@ def test_a_pinned_conversation_stays_while_a_share_grows() -> None:
     assert table.assign(Asked("ada", began_on=NEW)).arm == "candidate"
 
 
+def test_a_candidate_that_serves_nobody_is_nobodys_conversation() -> None:
+    """Whoever says that one began on it has to ask for it by a pin, which takes a permission."""
+    for route in (a_route(share=0.0, conversations="pin"), a_route(share=0.0, shadow={"share": 1.0}, conversations="pin")):
+        assert RoutingTable(route).assign(Asked("ada", began_on=NEW)).bundle == OLD
+    drained = a_route(share=1.0, conversations="pin").rolled_back()
+    assert RoutingTable(drained).assign(Asked("ada", began_on=NEW)).bundle == NEW
+
+
 @pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
 def test_shadowed_are_only_those_that_the_incumbent_serves(share: float) -> None:
     """In their share, and never a unit that meets the candidate anyway."""

@@ -67,7 +67,9 @@ def plainly(route: Route, asked: Asked) -> tuple[str, str, str, bool]:
     at = place(route, asked.unit)
     is_new = route.candidate is not None and at < Fraction(share)
     drawn = route.candidate if is_new else route.incumbent
-    stays = {"switch": (), "drain": route.draining, "pin": tuple(route.bundles())}[route.conversations]
+    is_served = any((route.share, *(rule.share for rule in route.segments)))
+    pinned = [one for one in route.bundles() if one != route.candidate or is_served or one in (route.fallback, *route.draining)]
+    stays = {"switch": [], "drain": list(route.draining), "pin": pinned}[route.conversations]
     if asked.began_on in stays and asked.began_on != drawn:
         return str(asked.began_on), "continued", "", False
     mirrored = not is_new and route.shadow is not None and at >= 1 - Fraction(route.shadow.share)
@@ -95,7 +97,8 @@ def test_growing_any_one_share_moves_units_to_the_candidate_alone(route: Route, 
             assert after == before
         elif after != before:
             named = "everyone" if number < 0 else route.segments[number].segment
-            assert (after.bundle, after.segment) == (NEW, named) or before.arm == "continued"
+            stays = after.arm == "continued" and after.bundle == before.bundle
+            assert (after.bundle, after.segment) == (NEW, named) or before.arm == "continued" or stays
 
 
 def with_share(route: Route, number: int, share: float) -> Route:

@@ -56,7 +56,12 @@ def _show(outcome: Outcome) -> None:
     screen, route = console(), outcome.revision.route
     where = f"{route.workflow} in {route.environment}"
     told = "is in force for everyone" if outcome.is_new else "was in force for everyone already"
-    screen.print(f"{where}: {named(route.incumbent, {})} {told}.", markup=False, soft_wrap=True)
+    left = ", ".join(named(one, {}) for one in route.draining)
+    but = f", but for conversations begun on {left} (the route says {route.conversations})" if left else ""
+    screen.print(f"{where}: {named(route.incumbent, {})} {told}{but}.", markup=False, soft_wrap=True)
+    if left:
+        remedy = f"To take those back, too: segue route flip {route.workflow} --conversations switch"
+        screen.print(remedy, style="yellow", markup=False, soft_wrap=True)
     for line in told_lines(outcome.revision, outcome.confirmed, outcome.ms):
         screen.print(line, soft_wrap=True)
     if outcome.order is not None:

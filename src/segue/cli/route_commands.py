@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from segue.model.route import Route, RouteRevision
 
 PRODUCTION = "production"
+CONVERSATIONS = ("switch", "drain", "pin")
 environment_option = click.option("--environment", default=PRODUCTION, show_default=True, help="Which environment's route.")
 reason_option = click.option("--reason", default="", help="Why; kept with the revision.")
 
@@ -112,7 +113,7 @@ def show(workflow: str | None, environment: str, as_yaml: bool, as_json: bool) -
 @click.option("--fallback", type=NAME, help="What answers where the others fail.")
 @click.option(
     "--conversations",
-    type=click.Choice(["switch", "drain", "pin"]),
+    type=click.Choice(CONVERSATIONS),
     default="switch",
     show_default=True,
     help="What becomes of conversations on a bundle that no longer serves.",
@@ -149,15 +150,17 @@ def set_route(workflow: str, bundle: str, environment: str, reason: str, as_json
 @click.option("--share", type=Percent(), help="Another share of everyone for the candidate.")
 @click.option("--back", is_flag=True, help="The incumbent for everyone: roll back.")
 @click.option("--to", "bundle", type=NAME, help="This bundle for everyone, as the new incumbent.")
+@click.option(
+    "--conversations", type=click.Choice(CONVERSATIONS), help="Another rule; switch takes back those that go on elsewhere."
+)
 @environment_option
 @reason_option
 @json_option
-def flip(
-    workflow: str, share: float | None, back: bool, bundle: str | None, environment: str, reason: str, as_json: bool
-) -> None:
+def flip(workflow: str, environment: str, reason: str, as_json: bool, **given: Any) -> None:
     """Change the route of WORKFLOW that is in force; says when every gateway serves it."""
-    if sum((share is not None, back, bundle is not None)) != 1:
-        raise click.UsageError("Say what to change: --share 5%, --back, or --to BUNDLE.")
+    share, back, bundle, rule = (given[name] for name in ("share", "back", "bundle", "conversations"))
+    if sum((share is not None, back, bundle is not None, rule is not None)) != 1:
+        raise click.UsageError("Say what to change: --share 5%, --back, --to BUNDLE, or --conversations RULE.")
     with open_desk() as desk:
         last = desk.store.find_route(workflow, environment)
         body = last.route.model_dump(mode="json")
@@ -165,6 +168,8 @@ def flip(
             route = last.route.rolled_back()
         elif bundle is not None:
             route = parse_route(_promoted(last.route, digest_of(desk, workflow, bundle)))
+        elif rule is not None:
+            route = parse_route({**body, "conversations": rule, "draining": [] if rule == "switch" else body["draining"]})
         else:
             route = parse_route({**body, "share": share})
         _warn_of_upgrade(desk, route, last)

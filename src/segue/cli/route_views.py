@@ -48,7 +48,8 @@ def route_lines(revision: RouteRevision, labels: dict[str, str]) -> list[str]:
     if route.fallback is not None:
         lines.append(f"  fallback   {named(route.fallback, labels)}")
     if route.conversations != "switch":
-        lines.append(f"  conversations {route.conversations}")
+        left = ", ".join(named(one, labels) for one in route.draining)
+        lines.append(f"  conversations {route.conversations}{f'; those begun on {left} go on with it' if left else ''}")
     return lines
 
 

@@ -63,6 +63,10 @@ class RoutingTable:
         self._rules = (*rules, _rule(route, EVERYONE, route.share, {}))
         self._known = frozenset(route.bundles())
         self._stays = frozenset(route.draining) if route.conversations != "pin" else self._known
+        is_served = any((route.share, *(rule.share for rule in route.segments)))
+        if not is_served and route.candidate not in (route.fallback, *route.draining):
+            # Nobody's conversation began on it: to ask for it all the same takes a pin, and the permission for one.
+            self._stays -= {route.candidate}
         # Counted from the other end: the units mirrored at a small share are the last that the candidate would serve.
         self._shadow_from = POINTS - (0 if route.shadow is None else share_limit(route.shadow.share))
         # A share of none or all is the same wherever a unit has its place.
