@@ -190,3 +190,12 @@ def test_a_file_that_is_not_what_was_written_is_refused(tmp_path: Path) -> None:
     path.write_bytes(whole[:1] + b'"version":2,' + whole[1:])
     with pytest.raises(InputError, match="version 2"):
         load_last_known(path)
+
+
+def test_a_key_that_may_not_call_is_told_that_and_no_other_reason() -> None:
+    """Its workflow is there and has a route: what it lacks is the permission."""
+    plane = planes().build(*known(a_bundle("mail")).sources())
+    found = plane.find("mail", GatewayKey(name="pins", hash="1" * 64, permissions=("pin",)))
+    assert isinstance(found, ClientError)
+    assert (found.status, found.code) == (403, "no_call")
+    assert "Add 'call' to its permissions" in found.message

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-Arm = Literal["incumbent", "candidate", "pinned", "shadow", "fallback"]
+Arm = Literal["incumbent", "candidate", "pinned", "continued", "shadow", "fallback"]
 Keep = Literal["full", "digest", "none"]
 Kept = Literal["full", "cut", "digest", "none", "absent", "sampled_out"]
 DIGEST_SIZE = 16
@@ -93,15 +93,15 @@ class Logged(msgspec.Struct, frozen=True, gc=False):
     kept_share: float = 1.0
 
 
-def keep_body(body: bytes | None, keep: Keep, *, key: bytes = b"") -> tuple[BodyNote, bytes]:
-    """The note on a body and the bytes to keep. With a `key`, the digest of a guessable body cannot be looked up."""
+def keep_body(body: bytes | None, keep: Keep) -> tuple[BodyNote, bytes]:
+    """The note on a body and the bytes to keep. Whoever can guess a body can confirm it by its digest."""
     if body is None:
         return ABSENT, b""
     if keep == "full":
         return BodyNote("full", len(body)), body
     if keep == "none":
         return BodyNote("none", len(body)), b""
-    return BodyNote("digest", len(body), blake2b(body, digest_size=DIGEST_SIZE, key=key).hexdigest()), b""
+    return BodyNote("digest", len(body), blake2b(body, digest_size=DIGEST_SIZE).hexdigest()), b""
 
 
 encode_exchange: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode

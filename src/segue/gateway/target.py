@@ -83,6 +83,9 @@ class Plane:
         found = self.workflows.get(name)
         if found is not None and key.may_call(name):
             return found
+        if "call" not in key.permissions:
+            message = f"The key '{key.name}' may not call workflows. Add 'call' to its permissions in segue.yaml."
+            return ClientError("permission", message, code="no_call")
         if name in self.refused and key.may_call(name):
             message = f"The workflow '{name}' cannot be served: {self.refused[name]}"
             return ClientError("overloaded", message, "model", "workflow_not_servable")
