@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from segue.cli.desk import open_desk
-from segue.cli.plan_ways import find_ways
+from segue.controller.plan_ways import Known, find_ways
 from segue.model.plan import Plan
 from tests.cli.conftest import Segue, edit
 
@@ -117,7 +118,8 @@ def test_the_same_is_found_before_an_upgrade_is_opened(planned: Path, segue: Seg
     with open_desk(planned) as desk:
         labels = desk.store.labels("support-reply")
         plan = Plan.model_validate({"preset": "1-5-25-100", "gates": [{"metric": "in_form"}], "soak": 0})
-        found = find_ways(desk, "support-reply", plan, labels["current"], labels["candidate"])
+        known = Known(desk.workspace, desk.store, date(2026, 11, 22))
+        found = find_ways(known, "support-reply", plan, labels["current"], labels["candidate"])
     assert {one.kind for one in found if one.severity == "error"} == {"incumbent-removed", "effort-ungated"}
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from segue.controller import rolling_back
 from segue.controller.drilling import DRILL
+from segue.errors import StoreError
 from segue.gateway.last_known import LastKnown, known, save_last_known
 from segue.store import open_store
 from segue.store.base import Store
+from segue.upgrade.state import Stage
 from tests.cli.conftest import Segue
-from tests.controller.undertaken import an_upgrade
+from tests.controller.undertaken import a_plan, an_upgrade
 
 NAME = "support-reply"
 SET = ("route", "set", NAME, "current", "--candidate", "candidate", "--share", "25%")
@@ -28,10 +32,10 @@ def store(workspace: Path, segue: Segue) -> Any:
     made.close()
 
 
-def under_way(store: Store) -> None:
-    """An upgrade in canary, on that route."""
+def under_way(store: Store, stage: Stage = "canary", **plan: Any) -> None:
+    """An upgrade in canary, on that route, or in another stage."""
     old, new = (store.find_bundle(NAME, label).bundle for label in ("current", "candidate"))
-    an_upgrade(store, name="up-1", bundles=(old, new))
+    an_upgrade(store, name="up-1", bundles=(old, new), stage=stage, plan=a_plan(**plan))
 
 
 def boxes(found: Any) -> dict[str, str]:
@@ -50,6 +54,64 @@ def test_a_rollback_says_what_it_did_and_again_that_it_is_done(store: Store, seg
     assert again.code == 0
     assert "was in force for everyone already" in again.out
     assert len(store.route_history(NAME, "production")) == 3
+
+
+def test_before_shadow_the_upgrade_is_aborted_and_that_is_said(store: Store, segue: Segue) -> None:
+    """The route is as it was; with exit 0, for nothing goes on towards users."""
+    under_way(store, "eval")
+    done = segue("rollback", NAME, "--reason", "not this week")
+    assert done.code == 0
+    for told in ("in eval: there was no one to take back. The upgrade is aborted.", "Upgrade up-1, entry 2: stopped."):
+        assert told in done.out
+    assert segue("upgrade", NAME, "--candidate", "candidate").code == 1, "for the plan check, and not for another under way"
+    last = segue("history", NAME, "--json").json["entries"][-1]
+    assert (last["event"], last["by"], last["because"]) == ("abort", "ada", ["not this week"])
+
+
+def test_before_shadow_whoever_may_not_abort_is_told_who_may(store: Store, segue: Segue) -> None:
+    """It is held meanwhile, and so goes no further."""
+    under_way(store, "staging", operators=("olga",), roll_back=("ada",))
+    done = segue("rollback", NAME, "--reason", "not this week")
+    assert done.code == 0
+    assert f"To end it is for olga: segue upgrade abort {NAME} --reason '…'" in done.out
+    assert "Upgrade up-1, entry 2: staging, held." in done.out
+    view = segue("status", NAME, "--json").json
+    assert (view["stage"], view["standing"]) == ("staging", "holding")
+    assert "segue rollback" not in segue("status", NAME).out
+
+
+def test_an_upgrade_that_goes_on_is_no_rollback(store: Store, segue: Segue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log could not be written, and the route tells no controller of anything: exit 1, with the remedy."""
+    under_way(store, "eval")
+    assert store.take_back(NAME, "production", author="bo", reason="before", at="t", may=lambda _: None)[1]
+
+    def fails(*given: object, **named: object) -> Any:
+        raise StoreError("The store is locked.")
+
+    monkeypatch.setattr(rolling_back, "note_rollback", fails)
+    done = segue("rollback", NAME, "--reason", "not this week")
+    assert done.code == 1
+    assert f"The store is locked. It may go on towards users. End it: segue upgrade abort {NAME} --reason '…'" in done.out
+    assert (segue("rollback", NAME, "--json").code, segue("rollback", NAME, "--json").json["goes_on"]) == (1, True)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25])
+def test_without_the_store_an_upgrade_before_its_shadow_cannot_be_stopped(
+    store: Store, workspace: Path, segue: Segue, share: float
+) -> None:
+    """By the last known route nobody meets a candidate: then the store alone knows of one on its way. Exit 1, and said so."""
+    revision = store.find_route(NAME, "production")
+    route = revision.route if share else revision.route.rolled_back()
+    bundles = {one: store.get_bundle(one).bundle for one in route.bundles()}
+    served = LastKnown(environment="production", revisions=(known(replace(revision, route=route)),), bundles=bundles)
+    save_last_known(workspace / ".segue" / "last-known-production.json", served)
+    store.close()
+    for file in (workspace / ".segue").glob("state.db*"):
+        file.unlink()
+    (workspace / ".segue" / "state.db").write_bytes(b"no database" * 1000)
+    done = segue("rollback", NAME, "--json")
+    assert (done.code, done.json["pending"], done.json["goes_on"]) == ((13, True, False) if share else (1, True, True))
+    assert any(f"say it again: segue rollback {NAME}" in note for note in done.json["notes"]) is not bool(share)
 
 
 def test_what_cannot_be_rolled_back_is_said_so(workspace: Path, segue: Segue) -> None:

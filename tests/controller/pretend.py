@@ -8,7 +8,7 @@ from typing import Any
 
 from segue.controller.controller import Controller, Took
 from segue.controller.moments import iso
-from segue.controller.ports import LiveSeen, Unheard
+from segue.controller.ports import LiveSeen, Standstill, Unheard
 from segue.controller.reading import read_record
 from segue.controller.world import World
 from segue.errors import StoreError
@@ -106,6 +106,9 @@ class Jobs:
 
     def start(self, upgrade: Upgrade, number: int) -> None:
         self.pretend.started.append((self.what, upgrade.opening.upgrade, number))
+
+    def standstill(self, upgrade: Upgrade) -> Standstill | None:
+        """Nothing takes long here."""
 
     def keep_up(self, upgrade: Upgrade, now: float) -> None:
         """Nothing daily here."""

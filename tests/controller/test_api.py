@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from segue.controller.actions import Admission, Admitted
 from segue.controller.api import ACTIONS, PLACES, UpgradeApi, describe
 from segue.controller.api_answers import REFUSALS, STATUS
 from segue.controller.api_bodies import LARGEST, OpenBody
@@ -68,6 +69,10 @@ class Served:
         proposal = Proposal(asked.workflow, digest, PLAN, asked.plan, environment=environment, despite=tuple(asked.despite))
         name = name_of(asked.workflow, at, secret or "drawn")
         return open_upgrade(store, proposal, name=name, by=asked.by, reason=asked.reason, at=at, key=key), ["a remark"]
+
+    def admission(self, store: Store) -> Admission:
+        """The same: whatever is named may go on, and what is answered for is kept."""
+        return lambda upgrade, candidate, despite, at: Admitted(tuple(despite))
 
     async def ask(
         self, method: str, path: str, body: Any = None, *, by: str | None = "all", headers: dict[str, str] | None = None

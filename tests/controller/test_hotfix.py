@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from segue.controller.actions import act_on
+from segue.controller.actions import Admitted, act_on
 from segue.controller.controller import Controller
 from segue.model import Bundle
 from segue.upgrade.event import event_of
@@ -60,7 +62,8 @@ def test_another_candidate_takes_no_hotfix_back() -> None:
     """It begins again from the eval; users keep what somebody gave them, and the old candidate's shadow ends."""
     stage, controller, digest = with_hotfix("shadow")
     newer = a_bundle(stage, "newer")
-    act_on(stage.store, WORKFLOW, "replace", by="ada", reason="re-tuned", at=stage.pretend.now, candidate=newer)
+    named: dict[str, Any] = {"by": "ada", "reason": "re-tuned", "at": stage.pretend.now}
+    act_on(stage.store, WORKFLOW, "replace", **named, candidate=newer, admission=lambda *_: Admitted())
     stage.pretend.suite = "hold"
     stage.days(controller, 0.25)
     assert stage.upgrade().state.stage == "eval"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -115,3 +117,49 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "jobs").write_text("in the way")
     with pytest.raises(StoreError, match="could not be begun"):
         jobs(tmp_path).start("eval", python("pass"))
+
+
+def test_one_that_runs_says_when_it_last_moved_and_how_to_end_all_of_it(tmp_path: Path) -> None:
+    """By what it says; and ended so, it has died, and is begun again."""
+    job, go = jobs(tmp_path), tmp_path / "go"
+    assert job.moved_at("eval") is None
+    job.start("eval", python(WAITS, str(go)))
+    for file in (tmp_path / "jobs").iterdir():
+        os.utime(file, (1_000, 1_000))
+    assert job.moved_at("eval") == 1_000
+    os.utime(job.log_of("eval"), (2_000, 2_000))
+    assert job.moved_at("eval") == 2_000
+    group = job.group_of("eval")
+    assert group is not None
+    assert f"kill -- -{group} " in job.standstill_of("eval")
+    os.killpg(group, signal.SIGKILL)
+    until(lambda: job.look("eval").standing == "died")
+
+
+def test_a_job_that_could_not_be_begun_has_not_died(tmp_path: Path) -> None:
+    """Begun later, it is begun for the first time; and what is wrong is told by its own remedy."""
+    gone = Jobs(tmp_path / "jobs", cwd=tmp_path / "gone", environ=os.environ)
+    with pytest.raises(StoreError, match="could not be begun: No such file") as refused:
+        gone.start("eval", python("pass"))
+    assert "can be run where" in refused.value.fix
+    assert "written to" not in refused.value.fix
+    assert jobs(tmp_path).look("eval").standing == "absent"
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(errno.ENOSPC, "Make room"), (errno.EAGAIN, "no memory, processes"), (errno.EACCES, "can be written to")],
+    ids=["disk", "processes", "folder"],
+)
+def test_what_keeps_a_job_from_being_begun_is_told_with_its_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, told: str
+) -> None:
+    """Another cause, another remedy."""
+
+    def refuse(*_given: object, **_named: object) -> None:
+        raise OSError(number, os.strerror(number), str(tmp_path / "jobs" / "eval.begun"))
+
+    monkeypatch.setattr(subprocess, "run", refuse)
+    with pytest.raises(StoreError, match=os.strerror(number)) as refused:
+        jobs(tmp_path).start("eval", ["true"])
+    assert told in refused.value.fix

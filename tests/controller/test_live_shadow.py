@@ -13,7 +13,7 @@ from segue.controller.ports import LiveSeen
 from segue.exchanges import ServedExchange
 from segue.model.plan import Plan
 from segue.upgrade.log import Upgrade
-from tests.controller.live_builders import DAY, HOUR, T0, Log, a_plan, an_opening, entered, served
+from tests.controller.live_builders import DAY, HOUR, QUALITY, T0, Log, a_plan, an_opening, entered, served
 
 PAIRS = 600
 
@@ -68,6 +68,27 @@ def test_a_candidate_that_is_worse_stops_where_nobody_saw_it(log: Log) -> None:
     assert seen.judgement is not None
     assert (seen.judgement.verdict, seen.judgement.limit) == ("harm", "rollback")
     assert seen.judgement.evidence("quality").effect == pytest.approx(0.2, abs=0.05)
+
+
+@pytest.mark.parametrize(("worse", "question"), [(0.05, "safe"), (0.09, "harm")], ids=["equal", "worse"])
+def test_each_gate_has_the_interval_of_its_pairs(log: Log, worse: float, question: str) -> None:
+    """Around what was seen, and the count of pairs that would settle what is open."""
+    log.write(mirrored(worse=worse))
+    narrow = {**QUALITY, "hold": "0.4 points", "rollback": "0.6 points"}
+    judgement = look(log, a_plan(narrow, shadow={"length": 1.0})).judgement
+    assert judgement is not None
+    one = judgement.evidence("quality")
+    low, high = one.interval.low, one.interval.high
+    assert low is not None
+    assert high is not None
+    assert low < worse - 0.05 < high
+    assert high - low < 0.14
+    assert one.verdict == "inconclusive"
+    assert one.settlement is not None
+    assert one.settlement.question == question
+    assert one.settlement.outcomes is not None
+    assert one.settlement.days == pytest.approx(one.settlement.outcomes / PAIRS, rel=0.01)
+    assert "more would show" in one.sentence
 
 
 @pytest.mark.parametrize(

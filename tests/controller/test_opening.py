@@ -64,14 +64,13 @@ def test_a_second_upgrade_of_a_workflow_is_told_of_the_first() -> None:
         ("no bundle", NotFoundError, "bundle"),
         ("shared", ConflictError, "has a candidate in production already"),
         ("no reason", InputError, "needs a reason"),
-        ("obstacle", InputError, "was rolled back from this model"),
     ],
     ids=lambda value: value if isinstance(value, str) and " " not in value else None,
 )
 def test_what_cannot_begin_is_refused_with_a_remedy(case: str, kind: type[SegueError], told: str) -> None:
     """And nothing is written."""
     stage = Stage()
-    proposal, reason, named = proposed(stage), "cheaper", {}
+    proposal, reason = proposed(stage), "cheaper"
     if case == "no route":
         proposal = replace(proposal, environment="staging")
     elif case == "same bundle":
@@ -81,12 +80,10 @@ def test_what_cannot_begin_is_refused_with_a_remedy(case: str, kind: type[SegueE
     elif case == "shared":
         route = Route(workflow=WORKFLOW, incumbent=stage.old, candidate=stage.new, share=0.1)
         stage.store.flip_route(route, follows=1, author="bo", reason="by hand", at=stage.at)
-    elif case == "no reason":
-        proposal, reason = replace(proposal, despite=("no-suite",)), " "
     else:
-        named = {"obstacles": ("Of incident w-1, no root cause is recorded.",)}
+        proposal, reason = replace(proposal, despite=("no-suite",)), " "
     with pytest.raises(kind, match=told) as refused:
-        opened(stage, proposal, reason, **named)
+        opened(stage, proposal, reason)
     assert refused.value.fix or "There are:" in refused.value.what
     assert stage.store.list_upgrades() == []
 

@@ -95,13 +95,13 @@ def test_it_waits_until_the_outputs_of_each_week_were_drawn_and_read() -> None:
     """Two weeks, two draws; what nobody read is unread."""
     store = MemoryStore()
     upgrade = soaking(store)
-    assert "Outputs of 0 of the soak's 2 weeks" in reading_lacks(store, upgrade)[0]
+    assert "Outputs of 0 of the soak's 2 weeks" in reading_lacks(store, upgrade, NOW)[0]
     drawn(store, upgrade, 1)
     drawn(store, upgrade, 2)
-    assert [one.split(" are ")[0] for one in reading_lacks(store, upgrade)] == ["2 of 2 drawn outputs"]
+    assert [one.split(" are ")[0] for one in reading_lacks(store, upgrade, NOW)] == ["2 of 2 drawn outputs"]
     read(store, upgrade, 1)
     read(store, upgrade, 2)
-    assert reading_lacks(store, upgrade) == ()
+    assert reading_lacks(store, upgrade, NOW) == ()
 
 
 def test_a_soak_of_hours_asks_for_neither() -> None:
@@ -109,7 +109,7 @@ def test_a_soak_of_hours_asks_for_neither() -> None:
     store = MemoryStore()
     upgrade = soaking(store, 0.5)
     assert daily_lacks(store, upgrade, NOW) == ()
-    assert reading_lacks(store, upgrade) == ()
+    assert reading_lacks(store, upgrade, NOW) == ()
 
 
 def test_what_a_soak_lacks_is_among_what_is_missing() -> None:
@@ -120,3 +120,18 @@ def test_what_a_soak_lacks_is_among_what_is_missing() -> None:
     missing = observe(world, upgrade, NOW).seen.missing
     assert missing is not None
     assert "nobody has read" in missing
+
+
+def test_a_draw_by_hand_is_named_where_one_is_late() -> None:
+    """Of a week that is over. What only draws where it is due would say nothing there."""
+    store, week_s = MemoryStore(), 7 * 86_400.0
+    upgrade = soaking(store)
+    (young,) = reading_lacks(store, upgrade, NOW + week_s / 2)
+    assert "segue review" not in young
+    for weeks in (1, 2, 3):
+        (late,) = reading_lacks(store, upgrade, NOW + weeks * week_s)
+        assert late.endswith("now, by hand: segue review mail --draw")
+    drawn(store, upgrade, 1)
+    read(store, upgrade, 1)
+    assert "--draw" not in reading_lacks(store, upgrade, NOW + 1.5 * week_s)[0]
+    assert "--draw" in reading_lacks(store, upgrade, NOW + 2 * week_s)[0]

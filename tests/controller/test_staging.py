@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +28,7 @@ class ToldJobs:
     standings: dict[str, JobStanding] = field(default_factory=dict)
     begun: list[tuple[str, Sequence[str]]] = field(default_factory=list)
     error: str | None = None
+    moved: dict[str, float] = field(default_factory=dict)
 
     def look(self, name: str) -> Job:
         return Job(name, self.standings.get(name, "absent"))
@@ -36,6 +37,12 @@ class ToldJobs:
         self.begun.append((name, words))
         self.standings[name] = "running"
         return 1
+
+    def moved_at(self, name: str) -> float | None:
+        return self.moved.get(name)
+
+    def standstill_of(self, name: str) -> str:
+        return f"see {name}.log."
 
     def log_of(self, name: str) -> Path:
         return Path(f"{name}.log")
@@ -83,7 +90,7 @@ def staged(monkeypatch: pytest.MonkeyPatch) -> InStaging:
         controller.tick()
     assert stage.upgrade().state.stage == "staging"
     jobs = ToldJobs()
-    return InStaging(stage, jobs, StagingJobs(stage.store, cast(Jobs, jobs), ("segue",)))
+    return InStaging(stage, jobs, StagingJobs(stage.store, cast(Jobs, jobs), lambda: stage.pretend.now, ("segue",)))
 
 
 @pytest.fixture(scope="module")
@@ -107,16 +114,81 @@ def test_a_job_is_begun_once_however_often_it_is_asked_for(staged: InStaging) ->
     assert words == ["segue", "replay", "w", "--upgrade", "u1", "--entry", str(staged.number), "--json"]
 
 
-def test_a_job_that_was_killed_is_begun_again_and_not_for_ever(staged: InStaging) -> None:
-    """After that people look, and are told where."""
-    staged.jobs.error = "The gateway for the replay did not start. See why in gateway.log."
-    for attempt in range(1, MOST_TRIES + 1):
+def die(staged: InStaging) -> None:
+    """The job ends without a result, as often as it is begun."""
+    for _ in range(MOST_TRIES):
         assert staged.seen() == (None, ())
-        staged.jobs.standings[staged.name(attempt)] = "died"
-    passed, faults = staged.seen()
-    assert passed is None
-    assert "did not start" in faults[0]
+        staged.jobs.standings[staged.jobs.begun[-1][0]] = "died"
+
+
+def test_a_job_that_was_killed_is_begun_again_and_not_for_ever(staged: InStaging) -> None:
+    """After that people look, and are told why; wherever the controller runs by then."""
+    staged.jobs.error = "The gateway for the replay did not start. See why in gateway.log."
+    die(staged)
     assert len(staged.jobs.begun) == MOST_TRIES
+    passed, faults = staged.seen()
+    assert passed is False
+    assert "did not start" in faults[0]
+    elsewhere = StagingJobs(staged.stage.store, cast(Jobs, ToldJobs()), lambda: staged.stage.pretend.now)
+    assert elsewhere.seen(staged.stage.upgrade()) == (passed, faults)
+
+
+def test_one_that_was_killed_too_often_is_begun_anew_once_somebody_resumes(staged: InStaging) -> None:
+    """Three new tries, however it was held or paused meanwhile; and one that resumed before has mended nothing."""
+    staged.stage.person("pause")
+    staged.stage.pretend.now += 60
+    staged.stage.person("resume")
+    staged.stage.pretend.now += 60
+    for n_asked in range(1, 3):
+        die(staged)
+        assert staged.seen()[0] is False
+        assert len(staged.jobs.begun) == n_asked * MOST_TRIES
+        staged.stage.person("pause")
+        staged.stage.person("resume")
+    assert staged.seen() == (None, ())
+    assert len({name for name, _ in staged.jobs.begun}) == 2 * MOST_TRIES + 1
+
+
+def test_a_job_that_hangs_holds_the_upgrade_after_a_day_without_a_sign(staged: InStaging) -> None:
+    """One that goes on is waited for, however long it takes."""
+    stage = staged.stage
+    controller = stage.controller()
+    controller.world = replace(controller.world, staging=staged.port)
+    for look in range(4):
+        stage.days(controller, 0.75)
+        staged.jobs.moved[staged.name()] = stage.pretend.now
+        assert stage.upgrade().state.standing == "going", f"look {look}"
+    stage.days(controller, 1.25)
+    held = stage.upgrade().entries[-1]
+    assert (held.event, held.state.stage, held.state.standing) == ("overdue", "staging", "holding")
+    assert f"see {staged.name()}.log." in held.because[1]
+    assert ("u1", held.number) in stage.pretend.sent
+    stage.person("resume")
+    stage.days(controller, 0.75)
+    assert stage.upgrade().state.standing == "going"
+    assert len(staged.jobs.begun) == 1
+
+
+def test_the_upgrade_holds_where_staging_comes_to_nothing_and_goes_on_once_it_is_mended(staged: InStaging) -> None:
+    """By the controller itself: people are told, and a resumption begins three new tries."""
+    stage = staged.stage
+    controller = stage.controller()
+    controller.world = replace(controller.world, staging=staged.port)
+    staged.jobs.error = "There is no room on the disk."
+    for attempt in range(1, MOST_TRIES + 2):
+        stage.pretend.now += 60
+        controller.tick()
+        staged.jobs.standings[staged.name(min(attempt, MOST_TRIES))] = "died"
+    assert len(staged.jobs.begun) == MOST_TRIES
+    held = stage.upgrade().entries[-1]
+    assert (held.event, held.state.standing) == ("staging_failed", "holding")
+    assert "no room on the disk" in held.because[0]
+    assert ("u1", held.number) in stage.pretend.sent
+    stage.person("resume")
+    controller.tick()
+    staged.found(number=stage.upgrade().entries[-1].number, report=of_upgrade(staged, report_of(pairs(200, seed=3))))
+    controller.tick()
+    assert stage.upgrade().state.stage == "shadow"
 
 
 def test_a_controller_elsewhere_finds_the_fact_and_begins_nothing(staged: InStaging, fenced: DriftReport) -> None:

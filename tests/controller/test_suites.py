@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from segue.controller.daily_facts import TROUBLE, DailyResult, daily_seen, save_daily
-from segue.controller.jobs import Job, Jobs
+from segue.controller.jobs import Job, JobError, Jobs
 from segue.controller.moments import iso
 from segue.controller.suites import RUN, EvalJobs
 from segue.controller.suites_endpoint import ENDPOINT_KEY, Endpoint, find_endpoint
@@ -40,6 +40,8 @@ class PretendJobs(Jobs):
         self.standing: dict[str, Job] = {}
         self.begun: list[tuple[str, list[str], Mapping[str, str]]] = []
         self.errors: dict[str, str] = {}
+        self.refuses = ""
+        self.moved: float | None = None
 
     def look(self, name: str) -> Job:
         return self.standing.get(name, Job(name, "absent"))
@@ -47,12 +49,17 @@ class PretendJobs(Jobs):
     def start(self, name: str, words: Sequence[str], **environ: str) -> int | None:
         if self.look(name).standing in ("running", "ended"):
             return None
+        if self.refuses:
+            raise JobError(f"The job {name} could not be begun: {self.refuses}.", fix="Make room.")
         self.begun.append((name, list(words), environ))
         self.standing[name] = Job(name, "running")
         return 1
 
     def error_of(self, name: str) -> str | None:
         return self.errors.get(name)
+
+    def moved_at(self, name: str) -> float | None:
+        return self.moved
 
     def ends(self, code: int, error: str | None = None) -> None:
         """The last one begun."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from segue.model import Bundle, Case, Contract, Message, ModelRef, Parameters, P
 from segue.model.serving import Serving
 from segue.providers.dialects import DIALECTS
 from segue.providers.rendering import render_request
-from segue.wire.profiles import ANTHROPIC, OPENAI
+from segue.wire.profiles import ANTHROPIC, OPENAI, OutputLimitField
 
 PROFILES = {"openai": OPENAI, "anthropic": ANTHROPIC["2023-06-01"]}
 TEXTS = st.text(max_size=40).map(lambda text: text.replace("{{", "{"))
@@ -100,6 +101,18 @@ def test_a_field_the_workflow_gives_away_is_the_applications_where_the_bundle_sa
     bundle = a_bundle(parameters={"temperature": 0.1})
     found = sent(bundle, body, may_set=["temperature", "seed"])
     assert (found["temperature"], found["seed"], found["model"]) == (0.1, 7, "m-1")
+
+
+@pytest.mark.parametrize(("own", "other"), [("max_completion_tokens", "max_tokens"), ("max_tokens", "max_completion_tokens")])
+def test_two_names_of_one_field_count_as_one(own: OutputLimitField, other: OutputLimitField) -> None:
+    """Where the bundle sets a limit, the application's goes no further under either name; where it sets none, it does."""
+    body = {"model": "mail", "messages": HELLO, own: 9, other: 9}
+    profile = replace(OPENAI, output_limit=own)
+    asked = AppliedBundle.of(a_bundle(), "openai", profile, Serving(may_set=(own, other)))
+    found = json.loads(asked.apply(read_fields(json.dumps(body).encode())))
+    assert {name: found.get(name) for name in (own, other)} == {own: 300, other: None}
+    unbounded = a_bundle().model_copy(update={"parameters": Parameters()})
+    assert sent(unbounded, {"model": "mail", "messages": HELLO, other: 9}, may_set=[other])[other] == 9
 
 
 def test_a_limit_that_anthropics_clients_must_send_is_no_fault_and_does_not_count() -> None:

@@ -106,7 +106,78 @@ def test_a_try_whose_client_went_away_does_not_block_the_next() -> None:
     assert breaker.admit(5.1) is not None
 
 
-@given(st.lists(st.tuples(st.floats(0, 3), st.sampled_from(["ask", "answered", "failed", "gone"])), max_size=200))
+def test_five_whose_clients_gave_up_in_a_row_are_failures() -> None:
+    """Four tell nothing; the fifth counts for all, and each that follows for itself, whenever they were."""
+    breaker = Breaker(SETTINGS)
+    for _ in range(8):
+        breaker.tell(40.0, admitted(breaker, 40.0), answered=True)
+    assert [breaker.give_up(40.0 + at, admitted(breaker, 40.0 + at)) for at in range(7)] == [False] * 7
+    assert breaker._failed == 7, "beside eight answers"
+    assert breaker.give_up(47.0, admitted(breaker, 47.0))
+    assert breaker.state == "open"
+
+
+def test_given_up_ones_that_are_far_apart_count_together() -> None:
+    """One an hour, and never an answer."""
+    breaker = Breaker(SETTINGS)
+    assert [breaker.give_up(3600.0 * at, admitted(breaker, 3600.0 * at)) for at in range(5)] == [False] * 4 + [True]
+
+
+def test_a_try_that_is_given_up_opens_it_again_where_it_was_cut_off_for_that() -> None:
+    """A bundle that hangs gets one impatient client every rest, and not one after the other."""
+    breaker = Breaker(SETTINGS)
+    for _ in range(5):
+        breaker.give_up(0.0, admitted(breaker, 0.0))
+    assert breaker.give_up(6.0, admitted(breaker, 5.0))
+    assert [breaker.admit(at) is not None for at in (6.1, 10.9, 11.0)] == [False, False, True]
+    assert breaker.tell(11.5, breaker._spell, answered=True)
+    assert [breaker.give_up(12.0, admitted(breaker, 12.0)) for _ in range(4)] == [False] * 4
+    assert (breaker.state, breaker._failed) == ("closed", 0), "an answer begins a new row"
+
+
+def test_one_that_was_coming_ends_a_row() -> None:
+    """Its client had read enough."""
+    breaker = Breaker(SETTINGS)
+    for end in [breaker.give_up] * 4 + [None] + [breaker.give_up] * 4:
+        spell = admitted(breaker, 0.0)
+        if end is None:
+            breaker.abandon(spell, is_well=True)
+        else:
+            assert not end(0.0, spell)
+    assert breaker.state == "closed"
+
+
+ENDS = st.sampled_from(["answered", "failed", "gave up", "gone", "well"])
+
+
+@given(st.lists(ENDS, max_size=60))
+def test_it_opens_once_failures_and_rows_of_given_up_ones_burn(ends: list[str]) -> None:
+    """Against a count by hand: at one moment, calls one after the other, up to the first opening."""
+    breaker = Breaker(SETTINGS)
+    failed = n = row = 0
+    for end in ends:
+        row = row + 1 if end == "gave up" else 0 if end in ("answered", "well") else row
+        more = (5 if row == 5 else int(row > 5)) if end == "gave up" else int(end == "failed")
+        failed, n = failed + more, n + more + (end == "answered")
+        moved = play(breaker, end, 0.0, admitted(breaker, 0.0))
+        burns = more > 0 and failed >= 5 and failed >= n / 2
+        assert moved == burns == (breaker.state == "open")
+        if burns:
+            return
+        assert (breaker._failed, breaker._n) == (failed, n)
+
+
+def play(breaker: Breaker, end: str, now: float, spell: int) -> bool:
+    """One call ends in this way."""
+    if end == "gave up":
+        return breaker.give_up(now, spell)
+    if end in ("gone", "well"):
+        breaker.abandon(spell, is_well=end == "well")
+        return False
+    return breaker.tell(now, spell, answered=end == "answered")
+
+
+@given(st.lists(st.tuples(st.floats(0, 3), st.just("ask") | ENDS), max_size=200))
 def test_it_never_shuts_for_good(events: list[tuple[float, str]]) -> None:
     """Whatever happened, once the calls under way have ended a rest later somebody may call."""
     breaker, now = Breaker(SETTINGS), 0.0
@@ -116,10 +187,8 @@ def test_it_never_shuts_for_good(events: list[tuple[float, str]]) -> None:
         if event == "ask":
             spell = breaker.admit(now)
             under_way += [] if spell is None else [spell]
-        elif under_way and event == "gone":
-            breaker.abandon(under_way.pop(0))
         elif under_way:
-            breaker.tell(now, under_way.pop(0), answered=event == "answered")
+            play(breaker, event, now, under_way.pop(0))
         assert breaker._n == sum(one.n for one in breaker._slots)
         assert breaker._failed == sum(one.failed for one in breaker._slots)
     for spell in under_way:

@@ -92,9 +92,9 @@ async def ask_of_nobody(wired: Wired) -> None:
 
 
 async def test_a_candidates_refusal_that_is_shown_in_the_end_bears_its_name() -> None:
-    """The incumbent was asked since, and failed: the client hears the candidate, and the record says so."""
+    """The incumbent was asked since, with a wrong key: the client hears the candidate, and the record says so."""
     refuses = StandInSettings(text="never", troubles=(Trouble(kind="refused"),))
-    fails = StandInSettings(text="never", troubles=(Trouble(kind="server_error"),))
+    fails = StandInSettings(text="never", troubles=(Trouble(kind="auth"),))
     async with a_gateway({"old": fails, "new": refuses}, candidate="new", share=1.0) as (wired, bundles):
         async with chat(wired) as client:
             with pytest.raises(openai.BadRequestError) as caught:

@@ -20,6 +20,7 @@ from segue.standin import StandIn
 from segue.standin.settings import StandInSettings, Trouble, TroubleKind
 from segue.wire.profiles import OPENAI_RESPONSES
 from tests.gateway.conversants import an_app
+from tests.gateway.test_applied import a_bundle as plain_bundle
 from tests.gateway.test_applied import faults, sent
 from tests.gateway.wiring import KEY, a_bundle, a_gateway
 
@@ -85,6 +86,36 @@ def test_what_a_conversation_needs_to_go_on_is_always_included() -> None:
     assert asked(ready, input="Hi", include=[sources], store=True)["include"] == [sources, "reasoning.encrypted_content"]
     assert asked(ready, input="Hi", include=None)["include"] == ["reasoning.encrypted_content"]
     assert asked(ready, input="Hi", store=True)["store"] is False
+
+
+@pytest.mark.parametrize("otherwise", ["refuse", "ignore"])
+@pytest.mark.parametrize(
+    ("name", "value", "fix"),
+    [
+        ("previous_response_id", "resp_1", "Send the whole conversation as input."),
+        ("conversation", {"id": "conv_1"}, "Send the whole conversation as input."),
+        ("background", True, "Leave it out, and wait for the answer."),
+    ],
+)
+def test_a_conversation_that_the_provider_would_keep_is_refused_whatever_is_allowed(
+    name: str, value: Any, fix: str, otherwise: Any
+) -> None:
+    """Nothing is stored there, and an answer without what was said before would be to another question."""
+    for may_set in ((), (name,)):
+        ready = applied(Prompt(), Serving(may_set=may_set, otherwise=otherwise))
+        with pytest.raises(InputError) as refused:
+            asked(ready, input="Hi", **{name: value})
+        assert [(fault.path, fault.fix) for fault in refused.value.faults] == [(name, fix)]
+        assert asked(ready, input="Hi", **{name: None}) == asked(ready, input="Hi")
+    assert asked(ready, input="Hi", background=False) == asked(ready, input="Hi")
+
+
+def test_such_a_field_is_told_with_all_others_at_once() -> None:
+    """And in another dialect's request the name means nothing special."""
+    with pytest.raises(InputError) as refused:
+        asked(applied(Prompt()), input="Hi", previous_response_id="resp_1", seed=7)
+    assert [fault.path for fault in refused.value.faults] == ["previous_response_id", "seed"]
+    assert sent(plain_bundle(), {"model": "mail", "messages": [], "background": True}, may_set=["background"])["background"]
 
 
 def test_parameters_it_has_no_place_for_are_told_when_the_bundle_is_loaded() -> None:

@@ -14,7 +14,7 @@ from segue.exchanges.outcome import Outcome, Told
 from segue.exchanges.record import ServedExchange
 from segue.gateway.asking import Effects
 from segue.gateway.handler import Gateway
-from segue.gateway.http import Deadlines, Origin, Server, Upstream
+from segue.gateway.http import Deadlines, Server, ServerLimits, Upstream
 from segue.gateway.keys import KeyRing, hash_key, make_key
 from segue.gateway.planes import Planes, Sources
 from segue.gateway.shadow import Shadows
@@ -43,6 +43,18 @@ class Kept:
     response: bytes
 
 
+class SkippedClock:
+    """The loop's time, and what a test has skipped of it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.skipped_s = 0.0
+        self.deadlines = Deadlines(self, loop.call_later, every_s=0.05)
+
+    def __call__(self) -> float:
+        return self._loop.time() + self.skipped_s
+
+
 @dataclass
 class Wired:
     """A gateway that serves, with what a test wants to see of it."""
@@ -58,7 +70,13 @@ class Wired:
     feedback: list[Told] = field(default_factory=list)
     is_full: bool = False
     """Set it, and the log keeps nothing any more."""
+    clock: SkippedClock = field(init=False, repr=False)
     server: Server = field(init=False, repr=False)
+
+    def pass_time(self, seconds: float) -> None:
+        """Skip, and let what is due by then expire: of clients and of providers, not of breakers."""
+        self.clock.skipped_s += seconds
+        self.clock.deadlines.sweep()
 
     async def kept(self, count: int) -> list[Kept]:
         """The log, once it holds so many exchanges: what no client waits for comes when it comes."""
@@ -77,7 +95,7 @@ class Wired:
 
 def a_bundle(label: str, dialect: str = "openai", **given: Any) -> Bundle:
     """A bundle whose provider is the stand-in of that name."""
-    prompt = Prompt(system=given.pop("system", f"You are {label}."))
+    prompt = Prompt(system=given.pop("system", f"You are {label}."), template=given.pop("template", ""))
     return Bundle(
         workflow="mail",
         model=ModelRef(provider=label, snapshot=f"{label}-1"),
@@ -94,6 +112,7 @@ async def a_gateway(
     timeout_s: float = 30.0,
     entries: Mapping[str, dict[str, Any]] | None = None,
     parts: Mapping[str, dict[str, Any]] | None = None,
+    limits: ServerLimits | None = None,
     **route: Any,
 ) -> AsyncIterator[tuple[Wired, dict[str, Bundle]]]:
     """A gateway before these stand-ins. The first is the incumbent's provider; the route names the others.
@@ -119,9 +138,9 @@ async def a_gateway(
         first = RouteRevision(1, Route.model_validate(body), "ada", "first", "t")
         by_digest = {one.digest: one for one in bundles.values()}
         sources = Sources((first,), by_digest, providers, {"mail": serving} if serving else {})
-        deadlines = Deadlines(loop.time, loop.call_later, every_s=0.05)
-        stack.callback(deadlines.close)
-        planes = Planes(lambda origin: _upstream(origin, deadlines, loop), {})
+        clock = SkippedClock(loop)
+        stack.callback(clock.deadlines.close)
+        planes = Planes(lambda origin: Upstream(origin, deadlines=clock.deadlines, clock=clock), {})
         ids = itertools.count(1)
         log: list[Kept] = []
         moved: list[Target] = []
@@ -151,18 +170,21 @@ async def a_gateway(
             shadows=shadows,
             readiness=lambda: {"ready": True},
         )
-        server = Server(gateway, deadlines=deadlines, clock=loop.time)
+        server = Server(
+            gateway,
+            deadlines=clock.deadlines,
+            clock=clock,
+            limits=limits,
+            refusal_text=gateway.word_refusal,
+            early_answer=gateway.answer_head,
+        )
         port = await server.listen()
         try:
             origin = f"http://127.0.0.1:{port}"
             wired = Wired(origin, gateway, planes, sources, running, shadows, log, moved, feedback)
-            wired.server = server
+            wired.clock, wired.server = clock, server
             yield wired, bundles
         finally:
             await server.stop(1.0)
             for upstream in planes.upstreams:
                 await upstream.stop()
-
-
-def _upstream(origin: Origin, deadlines: Deadlines, loop: asyncio.AbstractEventLoop) -> Upstream:
-    return Upstream(origin, deadlines=deadlines, clock=loop.time)

@@ -55,7 +55,8 @@ def same(one: Plan, other: Plan) -> bool:
             return {key: rounded(inner) for key, inner in value.items()}
         return [rounded(inner) for inner in value] if isinstance(value, list) else value
 
-    return bool(rounded(plan_json(one)) == rounded(plan_json(other)))
+    # With defaults: one that is a digit short of a default is written as the default.
+    return bool(rounded(one.model_dump(mode="json")) == rounded(other.model_dump(mode="json")))
 
 
 @given(plans)

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from segue.evidence.sequential.combination import split_soak
 from segue.evidence.sequential.process import Memory
 from segue.simulation import Simulator, join, share_out, summarise
 from segue.simulation.canary import HELD, THROUGH
 from segue.simulation.outcomes import Outcomes
 from segue.simulation.scenario import Scenario
-from segue.simulation.soak import Soak
+from segue.simulation.soak import Soak, SoakRuns
 from segue.simulation.wording import result_sentences
 from tests.simulation.builders import ERRORS, QUALITY, a_scenario, a_setting, flat, whole
 
@@ -43,6 +44,56 @@ def test_soak_finds_harm_that_begins_late(holdback: float) -> None:
     calm = whole(setting, None, per_day=40_000)
     assert np.mean(calm.soak_rolled_back) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100)
     assert np.mean(calm.completed) > 0.8
+
+
+def soaked(text: str | None, *, runs: int, holdback: float = 0.0, drift: float = 0.0) -> SoakRuns:
+    """Two weeks of soak alone, after a canary that recorded 5,000 of the incumbent's outcomes; hold 2 points, rollback 5."""
+    slices = {f"task={number}": 0.2 for number in range(5)}
+    setting = a_setting(soak=14.0, holdback=holdback, slices=slices)
+    rng = np.random.default_rng(7)
+    n = np.full((runs, 1, len(setting.slices)), 5_000.0) * np.array(setting.shares)
+    bad = rng.binomial(n.astype(int), 0.1).astype(float)
+    soak = Soak(setting, Outcomes(setting, a_scenario(setting, text), drift), flat(5_000))
+    return soak.run(np.full(runs, 4.0), Memory(n, bad, bad), rng)
+
+
+@pytest.mark.parametrize("holdback", [0.0, 0.2], ids=["recorded-level", "holdback"])
+def test_a_soak_holds_beyond_the_hold_limit_and_short_of_rolling_back(holdback: float) -> None:
+    """Four points down with limits of two and five: people are told within days, and an equal candidate hardly ever waits."""
+    worse = soaked("quality -4pts from soak", runs=100, holdback=holdback)
+    held = ~np.isnan(worse.hold_day)
+    assert np.mean(held) > 0.8
+    assert np.median(worse.hold_day[held]) <= 7.0
+    assert np.mean(worse.rolled_back) < 0.05
+    assert not np.any(worse.unseen & held)
+    equal = soaked(None, runs=400, holdback=holdback)
+    alarms = equal.rolled_back | ~np.isnan(equal.hold_day)
+    assert np.sum(alarms) <= 4, "of both limits together at most 0.45 % are promised"
+
+
+def test_both_limits_of_a_soak_have_what_one_had() -> None:
+    """And together no more."""
+    setting = a_setting()
+    whole_soak = setting.alpha_of("soak")
+    rollback, hold = split_soak(whole_soak)
+    assert rollback + hold == pytest.approx(whole_soak)
+    assert rollback > hold > 0
+
+
+def test_a_run_that_its_soak_held_is_not_completed() -> None:
+    """It waits for people, and the figures say where."""
+    setting = a_setting({**QUALITY, "hold": "1 point", "rollback": "60 points"}, soak=3.0)
+    runs = whole(setting, "quality -20pts from soak", per_day=40_000, runs=20)
+    through = runs.end == THROUGH
+    assert through.any()
+    assert np.all(runs.soak_held[through])
+    assert not runs.completed.any()
+    assert np.all(runs.hold_day[through] > runs.end_day[through])
+    found = summarise(setting, a_scenario(setting, "quality -20pts from soak"), runs)
+    assert found.held_in_soak.share == np.mean(through)
+    assert found.stuck_by_step[-1] == np.mean(through)
+    assert found.noticed.share is not None
+    assert found.noticed.share >= np.mean(through)
 
 
 @pytest.mark.parametrize("holdback", [0.0, 0.05], ids=["recorded-level", "holdback"])

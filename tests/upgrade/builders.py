@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from segue.evidence.sequential.verdicts import Judgement
-from segue.upgrade.seen import RouteSeen, Seen
+from segue.evidence.sequential.grid import POINTS
+from segue.evidence.sequential.sequences import Interval
+from segue.evidence.sequential.verdicts import Evidence, Judgement
+from segue.upgrade.seen import OverBudget, RouteSeen, Seen
 from segue.upgrade.state import UpgradeState
 
 OLD, NEW, NEWER, OTHER = (digit * 64 for digit in "abcd")
+COST = OverBudget("cost_usd_per_request", "A request costs 2 USD on the candidate, above the budget of 1 USD.")
+SLOW = OverBudget("latency_p99_ms", "The candidate's p99 of latency is 900 ms, above the budget of 800 ms.")
 
 
 def began(**changes: Any) -> UpgradeState:
@@ -19,6 +23,21 @@ def began(**changes: Any) -> UpgradeState:
 def judged(verdict: str, limit: str | None = None) -> Judgement:
     """A judgement without cells."""
     return Judgement(verdict, limit, 0.0, 0.0, (), ())  # type: ignore[arg-type]
+
+
+def cell(where: str, verdict: str = "harm", limit: str | None = None) -> Evidence:
+    """Of `METRIC@SLICE`, or of `METRIC` for everyone."""
+    metric, _, name = where.partition("@")
+    void = "labels" if verdict == "invalid" else None
+    counts = (900, 800, 800, 700, 700)
+    return Evidence(metric, name, verdict, limit, 9.0, 0.05, 0.06, Interval(None, None), *counts, None, void, POINTS)  # type: ignore[arg-type]
+
+
+def harmed(*cells: str, limit: str = "hold", invalid: str = "") -> Judgement:
+    """Harm in these cells, and perhaps one beside them that cannot be compared. Without any, of all together."""
+    found = (*(cell(one, limit=limit) for one in cells), *([cell(invalid, "invalid")] if invalid else []))
+    culprits = tuple((one.metric, one.slice) for one in found if one.verdict == "harm")
+    return Judgement("harm", limit, 0.0, 9.0, culprits, found or (cell("right", "inconclusive"),))  # type: ignore[arg-type]
 
 
 def all_well(at: float, **changes: Any) -> Seen:

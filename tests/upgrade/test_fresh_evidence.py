@@ -104,8 +104,11 @@ def test_who_goes_on_by_hand_still_has_the_next_stage_begun() -> None:
 WAITS: list[tuple[str, dict[str, Any], float, tuple[float | None, float | None]]] = [
     ("a step", {"stage": "canary"}, 0.5 * DAY, (1000.0 + 1.5 * DAY, 1000.0 + 5.5 * DAY)),
     ("an extended one", {"stage": "canary"}, 3 * DAY, (1000.0, 1000.0 + 3 * DAY)),
-    ("the soak", {"stage": "soak"}, 0.0, (1000.0 + 14 * DAY, 1000.0 + 42 * DAY)),
-    ("one that may last", {"stage": "canary", "accepted": ("overdue",)}, 9 * DAY, (1000.0, None)),
+    ("the soak", {"stage": "soak"}, 1000.0, (14 * DAY, 42 * DAY)),
+    ("a shadow that is seldom covered", {"stage": "shadow"}, 0.0, (1000.0 + 7 * DAY, 21 * DAY)),
+    ("one that was resumed", {"stage": "canary", "lasts_from_s": 7 * DAY}, 9 * DAY, (1000.0, 1000.0 + 4 * DAY)),
+    ("one that was in an older log", {"stage": "canary", "accepted": ("overdue",)}, 9 * DAY, (1000.0, 1000.0 + 3 * DAY)),
+    ("one that is not confirmed", {"stage": "canary", "periods": (), "going_since": 50.0}, 0.0, (None, 50.0 + DAY)),
     ("one that stands", {"stage": "canary", "standing": "paused", "periods": ()}, 0.0, (None, None)),
     ("the eval", {"stage": "eval"}, 0.0, (None, None)),
 ]

@@ -15,7 +15,7 @@ from segue.upgrade.drawing import EFFECTS, MEANINGS, ROLES, diagram, events_mark
 from segue.upgrade.seen import RouteSeen, Seen, SuiteSeen
 from segue.upgrade.state import ENDED, Period, Role, Stage, Standing, UpgradeState
 from segue.upgrade.table import LIVE, ROWS, Action, Effect, Event, Observed, Row, find_row
-from tests.upgrade.builders import NEWER, all_well, began, judged
+from tests.upgrade.builders import COST, NEWER, all_well, began, judged
 
 BARE = Plan(preset="1-5-25-100", gates=(PlanGate(metric="right"),))
 ASKING = BARE.model_copy(
@@ -42,9 +42,10 @@ LIVE_LOOKS: dict[Event, Seen] = {
     "incumbent_silent": all_well(9e5, incumbent_answers=False),
     "invalid": all_well(9e5, judgement=judged("invalid")),
     "harm_hold": all_well(9e5, judgement=judged("harm", "hold")),
-    "over_budget": all_well(9e5, over_budget=("cost",)),
+    "over_budget": all_well(9e5, over_budget=(COST,)),
     "incumbent_unheard": all_well(9e5, incumbent_answers=None, incumbent_unheard_s=8e5),
     "unserved": all_well(9e6, route=RouteSeen("unconfirmed", 2)),
+    "unconfirmed": all_well(9e5, route=RouteSeen("unconfirmed", 2)),
     "quiet": all_well(9e5, quiet_s=8e5),
     "overdue": all_well(9e5, missing=("right on refund",)),
     "confirmed": all_well(9e5),
@@ -66,8 +67,8 @@ def look(event: Observed, stage: Stage) -> Seen:
 
 
 def at(stage: Stage, standing: Standing, held_by: str, event: Event) -> UpgradeState:
-    """An upgrade there, whose time runs if it can and the event is not about its beginning."""
-    runs = stage in LIVE and standing == "going" and event != "confirmed"
+    """An upgrade there, whose time runs if it can and the event is not about its standing."""
+    runs = stage in LIVE and standing == "going" and event not in ("confirmed", "unserved")
     periods = (Period(begin=0.0),) if runs else ()
     return began(stage=stage, standing=standing, held_by=held_by if standing == "holding" else "", periods=periods)
 
@@ -165,7 +166,7 @@ def test_the_page_and_the_words_cover_the_machine() -> None:
 def test_harm_counts_before_everything_but_a_rollback_and_an_incident() -> None:
     """Of all that holds at one look, the worst is what happened."""
     everything = replace(
-        LIVE_LOOKS["harm"], over_budget=("cost",), incumbent_answers=False, quiet_s=8e5, route=RouteSeen("changed", 2)
+        LIVE_LOOKS["harm"], over_budget=(COST,), incumbent_answers=False, quiet_s=8e5, route=RouteSeen("changed", 2)
     )
     found = decide(at("canary", "going", "", "harm"), everything, BARE)
     assert found is not None

@@ -261,6 +261,16 @@ def test_a_gate_takes_only_metrics_from_0_to_1(team: Team) -> None:
     ]
 
 
+def test_leave_for_what_is_never_served_is_warned_of(team: Team) -> None:
+    """Whoever relies on a conversation that the provider keeps hears of it before any request does."""
+    team.write("workflow.yaml", WORKFLOW + "serving: {may_set: [temperature, previous_response_id]}\n")
+    assert team.said() == [
+        f"workflow.yaml:{WORKFLOW.count(chr(10)) + 1} serving.may_set[1]: 'previous_response_id' is never served, so this "
+        "leave has no effect. Delete it; the application sends whole conversations, and waits for each answer."
+    ]
+    assert {fault.severity for fault in team.check()} == {"warning"}
+
+
 def test_a_margin_of_a_metric_that_gates_nothing_is_a_warning(team: Team) -> None:
     """It has no effect, whatever its author thought."""
     team.write("workflow.yaml", MEASURED + "gate: {primary: [right], margins: {form: 0.1}}\n")

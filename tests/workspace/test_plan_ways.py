@@ -16,6 +16,7 @@ from segue.workspace.plan_ways import WAYS, Kind, Measured, WayFacts, ways_wrong
 OLD, NEW = "a" * 64, "b" * 64
 PAGE = Path(__file__).parents[2] / "docs/plan.md"
 QUALITY: dict[str, Any] = {"metric": "right"}
+WATCHED: dict[str, Any] = {"metric": "polite", "required": False}
 KNOWN = WayFacts(
     workflow="mail",
     begins=date(2026, 11, 1),
@@ -56,6 +57,9 @@ INVITED: dict[Kind, list[tuple[Plan, dict[str, Any], str]]] = {
         (a_plan({**QUALITY, "watch": "total"}, {"metric": "error", "source": "served"}), {}, "error"),
         (a_plan(), {"slices": (), "critical": frozenset()}, "error"),
         (a_plan(slices={"task=other": 0.5}), {}, "error"),
+        (a_plan({**QUALITY, "watch": "total"}, {**WATCHED, "only": ("task=refund",)}), {}, "error"),
+        (a_plan({**QUALITY, "watch": "total"}, WATCHED), {"critical": frozenset()}, "warning"),
+        (a_plan({**QUALITY, "only": ("task=refund",)}, WATCHED), {}, "warning"),
     ],
     "shadow-skipped": [
         (a_plan(shadow={"length": 0}), {}, "error"),
@@ -110,6 +114,18 @@ def test_all_eight_are_shown_refused() -> None:
         (one,) = ways_wrong(plan, replace(KNOWN, **facts))
         assert one.what.endswith(".")
         assert one.fix
+
+
+def test_a_plan_that_waits_for_nothing_is_refused() -> None:
+    """Its gates could stop an upgrade, and none would have to be shown: neither in total nor on the slices that matter."""
+    plan = a_plan({**QUALITY, "required": False}, {"metric": "error", "source": "served"})
+    assert found(plan) == [("aggregate-only", "error"), ("aggregate-only", "warning"), ("cheaper-but-worse", "error")]
+    told = " ".join(one.sentence() for one in ways_wrong(plan, KNOWN))
+    for one in ("look at task=refund, which the workflow calls critical", "at task=other:", "No gate on quality is required"):
+        assert one in told
+    assert told.count("Delete `required: false`") == 3
+    outcome = {"metric": "negative_feedback", "source": "outcome"}
+    assert found(a_plan({**QUALITY, "required": False}, outcome)) == [], "one that is required is enough"
 
 
 def test_nothing_but_price_in_the_gates_is_no_upgrade() -> None:

@@ -20,6 +20,7 @@ from segue.errors import SegueError
 from segue.gateway.telemetry.failing import trail_of
 
 if TYPE_CHECKING:
+    from segue.controller.actions import Admission
     from segue.controller.api_bodies import OpenBody
     from segue.model.controlling import ControllerKey
     from segue.model.route import RouteRevision
@@ -86,3 +87,9 @@ class WorkspaceOpenings:
         wanted = Wanted(asked.workflow, asked.candidate, asked.plan, asked.reason, environment, tuple(asked.despite))
         opened = open_wanted(desk, wanted, by=asked.by, at=at, key=key, secret=secret)
         return opened.upgrade, [*opened.remarks, *opened.warnings]
+
+    def admission(self, store: Store) -> Admission:
+        """By the workspace as it is now."""
+        from segue.controller.admission import WorkspaceAdmission
+
+        return WorkspaceAdmission(self._current.read(), store)

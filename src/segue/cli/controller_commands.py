@@ -100,6 +100,7 @@ def make(name: str, may_operate: bool, people: tuple[str, ...], workflows: tuple
 
 
 def _run(environment: str, every: float, where: tuple[str, int] | None, endpoint: str | None, *, as_json: bool) -> None:
+    from segue.cli.controller_notices import NoticesBegun
     from segue.cli.controller_running import Running
     from segue.cli.controller_screen import JsonTelling, TextTelling
     from segue.cli.upgrade_opening import wall_clock
@@ -119,24 +120,14 @@ def _run(environment: str, every: float, where: tuple[str, int] | None, endpoint
         world = build_world(workspace, store, wall_clock, stack, endpoint=told)
         return Controller(world, holder, environment, lease_s=max(3 * every, min(LEASE_S, 15 * every)))
 
-    running = Running(build, JsonTelling() if as_json else TextTelling(), every, _catch_up)
+    telling = JsonTelling() if as_json else TextTelling()
+    running = Running(build, telling, every, NoticesBegun(telling))
     try:
         asyncio.run(_until_told(running, workspace, stores, environment, where, keys, holder, as_json=as_json))
     finally:
         stores.close()
     if not as_json:
         error_console().print("Stopped. Whoever starts next goes on from here.", style="dim")
-
-
-def _catch_up(controller: Controller) -> None:
-    """Send the notices that whoever acted before could not: off the controller's way."""
-    import threading
-
-    from segue.controller.notices import Webhooks
-
-    notices = controller.world.notices
-    if isinstance(notices, Webhooks):
-        threading.Thread(target=notices.catch_up, name="segue-notices", daemon=True).start()
 
 
 async def _until_told(

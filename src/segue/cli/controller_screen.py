@@ -39,6 +39,10 @@ class TextTelling:
         """In a line."""
         self._screen.print(f"{workflow} is led on.", style="dim", markup=False, soft_wrap=True)
 
+    def warned(self, workflow: str, text: str) -> None:
+        """In a line."""
+        self._screen.print(printable_line(f"{workflow}: {text}"), style="yellow", markup=False, soft_wrap=True)
+
     def standing(self, what: str, text: str) -> None:
         """What is wrong stands out."""
         style = "dim" if what in ("acting", "standing by") else "yellow"
@@ -60,6 +64,10 @@ class JsonTelling:
     def mended(self, workflow: str) -> None:
         """Nothing is wrong any more."""
         self._write({"workflow": workflow, "error": None})
+
+    def warned(self, workflow: str, text: str) -> None:
+        """A sentence."""
+        self._write({"workflow": workflow, "warning": text})
 
     def standing(self, what: str, text: str) -> None:
         """A word and a sentence."""

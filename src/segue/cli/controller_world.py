@@ -33,6 +33,7 @@ def build_world(
     from segue.controller.incidents import open_incident
     from segue.controller.jobs import Jobs
     from segue.controller.notices import Webhooks
+    from segue.controller.notices_troubles import Troubles
     from segue.controller.probing import Prober
     from segue.controller.probing_asking import probe_endpoint, probe_provider
     from segue.controller.soak_lacks import soak_lacks
@@ -52,7 +53,7 @@ def build_world(
     stack.callback(prober.close)
     webhooks = Webhooks(store, environ, clock=clock)
     stack.callback(webhooks.close)
-    webhooks.begin()
+    troubles = Troubles(store, webhooks.tell)
 
     def incident(upgrade: Upgrade, entry: UpgradeEntry) -> None:
         open_incident(store, upgrade, entry, clock())
@@ -68,13 +69,15 @@ def build_world(
         live=_live(current, store, state),
         grounds=WorkspaceGrounds(current, store),
         suites=EvalJobs(store, jobs, clock, where),
-        staging=StagingJobs(store, jobs),
+        staging=StagingJobs(store, jobs, clock),
         gateways=StoreGateways(store, socket_folder(state)),
         incumbent=prober,
         notices=webhooks,
         incident=incident,
         shadowed=shadowed,
         soak_lacks=partial(soak_lacks, store),
+        troubles=troubles.look,
+        led_fault=troubles.led_fault,
     )
 
 

@@ -83,13 +83,14 @@ def show_command(incident: str, as_markdown: bool, as_json: bool) -> None:
 @json_option
 def note_command(incident: str, root_cause: str, action: str, case: tuple[str, str] | None, as_json: bool) -> None:
     """Record what was found out about INCIDENT, and done. A new attempt with the same model waits for all three."""
-    from segue.cli.upgrade_opening import case_reader, wall_clock
+    from segue.cli.upgrade_opening import wall_clock
+    from segue.controller.admission import suite_reader
     from segue.controller.incidents import NotedCase, get_incident, note_incident
 
     with open_desk() as desk:
         found = get_incident(desk.store, incident)
         noted: NotedCase | None = None if case is None else NotedCase(*case)
-        reader = case_reader(desk, found.workflow)
+        reader = suite_reader(desk.workspace, found.workflow)
         given: dict[str, Any] = {"root_cause": root_cause, "action": action, "case": noted, "cases": reader}
         found = note_incident(desk.store, found, **given, by=desk.author, now=wall_clock())
     if as_json:

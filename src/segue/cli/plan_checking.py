@@ -9,7 +9,6 @@ from rich.markup import escape
 
 from segue.cli.desk import Desk, open_desk
 from segue.cli.plan_setting import checked_plan
-from segue.cli.plan_ways import ways_between
 from segue.cli.screen import Screen, print_indented
 from segue.errors import NotFoundError
 from segue.gates.verdict import EXIT_CODES, Outcome
@@ -25,19 +24,20 @@ WORDS: dict[Severity, str] = {"error": "[red]refused[/]", "warning": "[yellow]wa
 
 @dataclass(frozen=True)
 class Checked:
-    """A plan with what it invites of the eight ways, and between which bundles that was looked for."""
+    """A plan with what it invites of the eight ways, and between which bundles that was looked for; what else to see to."""
 
     plan: str
     environment: str
     incumbent: str | None
     candidate: str | None
     ways: tuple[Way, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
         """The worst of them; what is unknown neither refuses nor warns."""
         found = {one.severity for one in self.ways}
-        return "fail" if "error" in found else "caution" if "warning" in found else "pass"
+        return "fail" if "error" in found else "caution" if "warning" in found or self.warnings else "pass"
 
     @property
     def exit_code(self) -> int:
@@ -53,23 +53,30 @@ class Checked:
             "candidate": self.candidate,
             "outcome": self.outcome,
             "ways": [one.as_json() for one in self.ways],
+            "warnings": list(self.warnings),
         }
 
 
 def check_named(ref: str, candidate: str | None, environment: str) -> Checked:
     """Look at the plan that `ref` names. `NotFoundError`, and `InputError` with all faults of the plan itself."""
+    from datetime import date
+
+    from segue.controller.notices_made import unset_notices
+    from segue.controller.plan_ways import Known, ways_between
     from segue.workspace.plan_file import find_plan
 
     with open_desk() as desk:
         workflow, name = find_plan(desk.workspace, ref)
         plan, *_ = checked_plan(desk, workflow, name)
         new = _bundle(desk, workflow, candidate) if candidate else _likely(desk, workflow)
-        ways = ways_between(desk, workflow, plan, None, new, environment=environment)
+        known = Known(desk.workspace, desk.store, date.fromisoformat(desk.now()[:10]))
+        ways = ways_between(known, workflow, plan, None, new, environment=environment)
         try:
             serves = desk.store.find_route(workflow, environment).route.incumbent
         except NotFoundError:
             serves = None
-    return Checked(f"{workflow}/{name}", environment, serves, None if new is None else new.digest, tuple(ways))
+        warnings = unset_notices(plan.notify, desk.workspace.environ)
+    return Checked(f"{workflow}/{name}", environment, serves, None if new is None else new.digest, tuple(ways), warnings)
 
 
 def _likely(desk: Desk, workflow: str) -> Bundle | None:
@@ -115,10 +122,12 @@ def print_ways(screen: Screen, found: Checked) -> None:
                 screen.print(f"{word} [bold]{_shown(one.title)}[/]", soft_wrap=True)
                 print_indented(screen, _shown(one.what), 2)
                 print_indented(screen, _shown(one.fix), 4, "→")
+    for warning in found.warnings:
+        screen.print(f"{WORDS['warning']} {_shown(warning)}", soft_wrap=True)
     if not counts["error"] and not counts["warning"]:
         screen.print("None of the eight ways in which upgrades go wrong is in sight.", style="bold")
     else:
-        screen.print(f"{counts['error']} refused, {counts['warning']} warned of.", style="bold")
+        screen.print(f"{counts['error']} refused, {counts['warning'] + len(found.warnings)} warned of.", style="bold")
 
 
 def _short(digest: str | None) -> str:

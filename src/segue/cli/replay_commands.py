@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from segue.cli.desk import Desk, open_desk
-from segue.cli.evaluation import stop_on_interrupt
+from segue.cli.evaluation import SILENCE_S, stop_on_interrupt
 from segue.cli.exchange_commands import Moment
 from segue.cli.flipping import state_folder
 from segue.cli.options import NAME, NEW, Money, json_option
@@ -200,7 +200,7 @@ def _work(desk: Desk, log: ExchangeLog, workflow: str, given: dict[str, Any]) ->
 
 @contextmanager
 def _watching() -> Iterator[Watch]:
-    """A bar on a terminal; piped, one line at the beginning."""
+    """A bar on a terminal; piped, a line at the beginning and now and then: by them a job's standstill is told."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from segue.controller.replaying_run import Watch
@@ -209,11 +209,17 @@ def _watching() -> Iterator[Watch]:
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal)
     task = bar.add_task("replaying", total=None)
-    before = 0
+    before, total, said = 0, 0, bar.get_time()
+
+    def moved(text: str) -> None:
+        nonlocal said
+        if not screen.is_terminal and bar.get_time() - said >= SILENCE_S:
+            said = bar.get_time()
+            screen.print(text, markup=False)
 
     def gathered(head: Head, sent: Sent) -> None:
-        nonlocal before
-        before = len(sent.answered) + len(sent.refused)
+        nonlocal before, total
+        before, total = len(sent.answered) + len(sent.refused), head.n
         on = f", {before:,} of them sent before" if before else ""
         screen.print(f"{head.name}: {head.n:,} requests{on}.", markup=False)
         for reason, n in head.left_out.items():
@@ -221,10 +227,13 @@ def _watching() -> Iterator[Watch]:
         bar.update(task, total=head.n, completed=before)
 
     def told(tally: Tally) -> None:
-        bar.update(task, completed=before + tally.answered + sum(tally.failures.values()))
+        done = before + tally.answered + sum(tally.failures.values())
+        bar.update(task, completed=done)
+        moved(f"{done:,} of {total:,} requests sent.")
 
     def waiting(served: int, shadowed: int) -> None:
         bar.update(task, description="waiting for shadows", total=served, completed=shadowed)
+        moved(f"{shadowed:,} of {served:,} shadows are there.")
 
     with bar:
         yield Watch(gathered, told, waiting, stop_on_interrupt(screen))

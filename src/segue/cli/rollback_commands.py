@@ -81,7 +81,7 @@ def _show_rest(outcome: Outcome) -> None:
         screen.print(f"Revision {revision.revision}, by {revision.author} ({revision.reason}).", markup=False, soft_wrap=True)
     if done.entry is not None:
         entry = done.entry
-        state = entry.state.stage.replace("_", " ")
+        state = entry.state.stage.replace("_", " ") + (", held" if entry.state.standing == "holding" else "")
         screen.print(f"Upgrade {entry.upgrade}, entry {entry.number}: {state}.", markup=False, soft_wrap=True)
     if done.incident is not None:
         text = f"Incident {done.incident} is open: segue incident show {done.incident}"

@@ -35,6 +35,10 @@ SYNC_S = 5.0
 """So long a gateway may take to read a rollback from the store until it is told to obey without reading."""
 NOTE_S = 20.0
 """So long the log of the upgrade may take; the route is back by then."""
+UNSEEN = (
+    "By the last known route nobody met a candidate. An upgrade on its way there is known to the store alone, and goes on: "
+    "once the store answers, say it again: segue rollback {workflow}"
+)
 T = TypeVar("T")
 
 
@@ -59,7 +63,8 @@ class Asked:
 class Outcome:
     """What came of it. `order` waits for the store, whose `fault` says why; else it is in the store, as `done` says.
 
-    `waited`: an earlier command ordered it.
+    `waited`: an earlier command ordered it. `moves_nobody`: by the last known route there was no candidate to order away, and
+    whether an upgrade on its way to users was stopped nobody can say.
     """
 
     revision: RouteRevision
@@ -70,6 +75,12 @@ class Outcome:
     waited: bool = False
     fault: str | None = None
     notes: tuple[str, ...] = ()
+    moves_nobody: bool = False
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether an upgrade may still bring its candidate to users."""
+        return self.moves_nobody if self.done is None else self.done.goes_on
 
     @property
     def is_new(self) -> bool:
@@ -78,8 +89,8 @@ class Outcome:
 
     @property
     def code(self) -> int:
-        """The exit code, as flips have."""
-        if any(not one.is_silent and not serves_it(one, self.revision) for one in self.confirmed):
+        """The exit code, as flips have; an upgrade that may go on towards users is an error."""
+        if self.goes_on or any(not one.is_silent and not serves_it(one, self.revision) for one in self.confirmed):
             return ERROR
         nobody = self.order is not None and not any(not one.is_silent for one in self.confirmed)
         return UNREACHABLE if nobody or any(one.is_silent for one in self.confirmed) else 0
@@ -103,6 +114,7 @@ class Outcome:
             "upgrade": None if done is None else done.upgrade,
             "entry": None if done is None or done.entry is None else done.entry.number,
             "incident": None if done is None else done.incident,
+            "goes_on": self.goes_on,
             "notes": list(self.notes if done is None else done.notes),
         }
 
@@ -192,7 +204,7 @@ class Rolling:
 
     def note(self, outcome: Outcome) -> Outcome:
         """The upgrade's entry, and the incident."""
-        from segue.controller.rolling_back import note_rollback
+        from segue.controller.rolling_back import not_noted, note_rollback
 
         done, store, asked = outcome.done, self.store, self.asked
         if done is None or store is None:
@@ -202,7 +214,9 @@ class Rolling:
         try:
             return replace(outcome, done=aside.wait(NOTE_S, "Writing it into the log of the upgrade"))
         except StoreError as error:
-            return replace(outcome, done=replace(done, notes=(*done.notes, error.what)))
+            if done.upgrade is None:
+                return replace(outcome, done=replace(done, notes=(*done.notes, error.what)))
+            return replace(outcome, done=not_noted(done, error.what, is_offline=None))
 
     def _take_back(self, is_late: Callable[[], bool]) -> RolledBack:
         """All that needs the store. What is not the store's fault, and stops a rollback, leaves as it is.
@@ -266,8 +280,8 @@ class Rolling:
         from segue.gateway.orders import save_order
         from segue.model.route import RouteRevision
 
-        order, waits = self._order()
-        notes = []
+        order, waits, moves_nobody = self._order()
+        notes = [UNSEEN.format(workflow=self.asked.workflow)] if moves_nobody else []
         if waits:
             assert order is not None, "it waits"
             notes.append(f"It is in force already: {order.author} ordered it at {order.at}. It waits for the store still.")
@@ -284,25 +298,28 @@ class Rolling:
         ms = _since(began)
         revision = RouteRevision(0, order.route, order.author, order.reason, order.at)
         found = [*told, *self._elsewhere()]
-        return Outcome(revision, found, ms, order=order, waited=waits, fault=error.what, notes=tuple(notes))
+        outcome = Outcome(revision, found, ms, order=order, waited=waits, fault=error.what, notes=tuple(notes))
+        return replace(outcome, moves_nobody=moves_nobody)
 
-    def _order(self) -> tuple[RollbackOrder | None, bool]:
-        """The one that waits, or a new one on the last known route; whether it waited."""
+    def _order(self) -> tuple[RollbackOrder | None, bool, bool]:
+        """The one that waits, or a new one on the last known route; whether it waited, and whether it takes nobody back."""
         from segue.gateway.last_known import load_last_known
         from segue.gateway.orders import RollbackOrder, find_order
+        from segue.store.rules import is_taken_back
 
         asked = self.asked
         waiting = find_order(self.state, asked.workflow, asked.environment)
         if waiting is not None:
-            return waiting, True
+            return waiting, True, False
         try:
             found = load_last_known(self.state / f"last-known-{asked.environment}.json").find(asked.workflow)
         except SegueError:
             found = None
         if found is None:
-            return None, False
+            return None, False, False
         route = found.route.rolled_back()
-        return RollbackOrder(author=asked.by, reason=asked.reason, at=asked.moment, after=found.revision, route=route), False
+        order = RollbackOrder(author=asked.by, reason=asked.reason, at=asked.moment, after=found.revision, route=route)
+        return order, False, is_taken_back(found.route)
 
     def _elsewhere(self) -> list[Confirmed]:
         """Gateways of other machines: by name where the store can still be read."""

@@ -13,6 +13,7 @@ from segue.cli.route_commands import environment_option
 from segue.cli.screen import console, error_console, print_json
 
 if TYPE_CHECKING:
+    from segue.controller.actions import Admission
     from segue.upgrade.log import UpgradeEntry
     from segue.upgrade.table import Action
 
@@ -29,6 +30,13 @@ WAYS = (
 """Of `segue.workspace.plan_ways`, which the help is shown without; a test compares them."""
 ABOUT = ("drift", "cases", "prompt", "process")
 """Of `segue.controller.learnings`, which the help is shown without; a test compares them."""
+despite_option = click.option(
+    "--despite",
+    multiple=True,
+    type=click.Choice(WAYS),
+    metavar="WAY",
+    help="Answer for this way in which upgrades go wrong, as the refusal names it; needs --reason, and goes into the log.",
+)
 why_option = click.option("--reason", required=True, help="Why; kept in the log, under your name.")
 
 
@@ -64,13 +72,7 @@ def upgrade_command() -> None:
 @click.option("--candidate", type=NAME, required=True, help="The bundle that may take the incumbent's place: label or digest.")
 @click.option("--plan", type=NAME, help="By which plan; left out, the only one the workflow has.")
 @click.option("--reason", default="", help="Why; kept in the log, under your name.")
-@click.option(
-    "--despite",
-    multiple=True,
-    type=click.Choice(WAYS),
-    metavar="WAY",
-    help="Answer for this way in which upgrades go wrong, as the refusal names it; needs --reason, and goes into the log.",
-)
+@despite_option
 @environment_option
 @click.option("--watch", is_flag=True, help="Follow it until it ends or needs a person.")
 @json_option
@@ -161,11 +163,20 @@ def list_all(environment: str | None, as_json: bool) -> None:
     print_table(console(), ("upgrade", "environment", "where", "opened", "by"), rows, fold=0)
 
 
-def _do(ref: str, action: Action, environment: str, reason: str, candidate: str | None, *, as_json: bool) -> None:
+def _do(
+    ref: str,
+    action: Action,
+    environment: str,
+    reason: str,
+    candidate: str | None,
+    *,
+    as_json: bool,
+    despite: tuple[str, ...] = (),
+) -> None:
     """Act on the upgrade that `ref` means, and say what follows."""
     from segue.cli.flipping import digest_of
     from segue.cli.upgrade_opening import wall_clock
-    from segue.controller.actions import act_on
+    from segue.controller.actions import act_on, warnings_of
     from segue.controller.reading import read_named, read_ref
     from segue.controller.views import history_view, status_view
 
@@ -182,16 +193,28 @@ def _do(ref: str, action: Action, environment: str, reason: str, candidate: str 
             at=at,
             environment=opening.environment,
             candidate=digest,
+            despite=despite,
+            admission=_admission(desk) if action == "replace" else None,
         )
         upgrade = read_named(desk.store, opening.upgrade)
         view = status_view(desk.store, upgrade, at)
         shown = history_view(desk.store, upgrade).entries[entry.number]
+    warned = {} if action != "replace" else {"warnings": warnings_of(entry)}
     if as_json:
         from segue.gates.report import plain
 
-        print_json({"entry": plain(shown), "status": view.as_json()})
+        print_json({"entry": plain(shown), "status": view.as_json(), **warned})
         return
+    for warning in warned.get("warnings", ()):
+        error_console().print(warning, style="yellow", markup=False, soft_wrap=True)
     _say_done(entry, view)
+
+
+def _admission(desk: Desk) -> Admission:
+    """Who says whether another candidate may take the place of the first."""
+    from segue.controller.admission import WorkspaceAdmission
+
+    return WorkspaceAdmission(desk.workspace, desk.store)
 
 
 def _say_done(entry: UpgradeEntry, view: Any) -> None:
@@ -232,11 +255,15 @@ _command("abort", "End an upgrade that no user has met yet. Once users have, it 
 @click.argument("workflow", type=NAME)
 @click.option("--candidate", type=NAME, required=True, help="The bundle to go on with: label or digest.")
 @why_option
+@despite_option
 @environment_option
 @json_option
-def replace(workflow: str, candidate: str, reason: str, environment: str, as_json: bool) -> None:
-    """Go on with another candidate, before any user meets it. What was shown of the last one counts no more."""
-    _do(workflow, "replace", environment, reason, candidate, as_json=as_json)
+def replace(workflow: str, candidate: str, reason: str, despite: tuple[str, ...], environment: str, as_json: bool) -> None:
+    """Go on with another candidate, before any user meets it. What was shown of the last one counts no more.
+
+    It has to pass what opening asks: the plan check, and what a rollback from the same model left to do.
+    """
+    _do(workflow, "replace", environment, reason, candidate, as_json=as_json, despite=despite)
 
 
 @upgrade_command.command("learn")

@@ -1,19 +1,17 @@
-"""What opening an upgrade takes from the workspace, for command line and API alike: plan, bundle, the ways it may go wrong."""
+"""What opening an upgrade takes from the workspace, for command line and API alike: plan and bundle, checked and filled."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segue.errors import Fault, InputError, NotFoundError
+from segue.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
     from segue.cli.desk import Desk
-    from segue.model import Case
-    from segue.model.plan import Plan
     from segue.upgrade.log import Upgrade
 
 
@@ -50,17 +48,20 @@ def open_wanted(desk: Desk, wanted: Wanted, *, by: str, at: float, key: str = ""
     """
     from segue.cli.flipping import digest_of
     from segue.cli.plan_setting import settled_plan
-    from segue.controller.incidents import may_reopen
+    from segue.controller.admission import admit
+    from segue.controller.notices_made import unset_notices
     from segue.controller.opening import Proposal, check_openable, name_of, open_upgrade
 
     desk.workspace.load_workflow(wanted.workflow)
     name = wanted.plan or only_plan(desk, wanted.workflow)
     plan, critical, remarks = settled_plan(desk, wanted.workflow, name)
     candidate = digest_of(desk, wanted.workflow, wanted.candidate)
-    model = desk.store.get_bundle(candidate).bundle.model.snapshot
     proposal = Proposal(wanted.workflow, candidate, plan, name, critical, wanted.environment, wanted.despite)
     check_openable(desk.store, proposal, reason=wanted.reason)
-    warnings = _checked_ways(desk, wanted, plan, candidate, name)
+    warnings = (
+        *admit(desk.workspace, desk.store, proposal, at=at),
+        *unset_notices(plan.notify, desk.workspace.environ),
+    )
     upgrade = open_upgrade(
         desk.store,
         proposal,
@@ -68,7 +69,6 @@ def open_wanted(desk: Desk, wanted: Wanted, *, by: str, at: float, key: str = ""
         by=by,
         reason=wanted.reason,
         at=at,
-        obstacles=may_reopen(desk.store, case_reader(desk, wanted.workflow), wanted.workflow, model),
         key=key,
     )
     return OpenedUpgrade(upgrade, (*remarks, _cost(desk, upgrade)), warnings)
@@ -83,34 +83,6 @@ def _cost(desk: Desk, upgrade: Upgrade) -> str:
     found = cost_of_upgrade(desk.workspace, desk.store, exchange_log(desk), upgrade, SystemClock())
     save_cost(desk.store, upgrade, found, author=desk.author, at=desk.now())
     return found.sentence
-
-
-def case_reader(desk: Desk, workflow: str) -> Callable[[str, str], Case | None]:
-    """Cases of the workspace's suites as they are now, by suite and identifier."""
-
-    def read(suite: str, case_id: str) -> Case | None:
-        if suite not in desk.workspace.suites(workflow):
-            return None
-        return next((one for one in desk.workspace.iter_suite(workflow, suite) if one.case_id == case_id), None)
-
-    return read
-
-
-def _checked_ways(desk: Desk, wanted: Wanted, plan: Plan, candidate: str, name: str) -> tuple[str, ...]:
-    """Refuses what invites one of the eight ways and nobody answers for; gives the warnings."""
-    from segue.cli.plan_ways import find_ways
-
-    found = find_ways(desk, wanted.workflow, plan, None, candidate, environment=wanted.environment)
-    refused = [one for one in found if one.severity == "error" and one.kind not in wanted.despite]
-    if refused:
-        faults = [Fault(what=f"{one.title}: {one.what}", fix=one.fix, path=one.kind) for one in refused]
-        kinds = " ".join(f"--despite {one}" for one in dict.fromkeys(one.kind for one in refused))
-        raise InputError(
-            f"Plan '{name}' invites ways in which upgrades of '{wanted.workflow}' go wrong.",
-            fix=f"Mend it. Who answers for it says so, and the log keeps it: {kinds} --reason '…'",
-            faults=faults,
-        )
-    return tuple(one.sentence() for one in found if one.severity != "remark" or one.kind in wanted.despite)
 
 
 def only_plan(desk: Desk, workflow: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import get_args
+from typing import Protocol, get_args
 
 from segue.controller.moments import iso
 from segue.controller.reading import PRODUCTION, read_upgrade
@@ -35,6 +35,22 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Admitted:
+    """A candidate may take the place of another: in spite of which ways, and with which warnings."""
+
+    despite: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class Admission(Protocol):
+    """Whether a candidate may take the place of the one that an upgrade has, as it would be asked at an opening."""
+
+    def __call__(self, upgrade: Upgrade, candidate: str, despite: tuple[str, ...], at: float) -> Admitted:
+        """`InputError` with what speaks against it. `despite` are the ways that whoever replaces it answers for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """What somebody wants done."""
 
@@ -45,6 +61,8 @@ class Asked:
     candidate: str | None = None
     key: str = ""
     request: Request | None = None
+    despite: tuple[str, ...] = ()
+    admission: Admission | None = None
 
 
 def act_on(
@@ -60,10 +78,13 @@ def act_on(
     key: str = "",
     request: Request | None = None,
     of: str | None = None,
+    despite: tuple[str, ...] = (),
+    admission: Admission | None = None,
 ) -> UpgradeEntry:
     """Do it, and write it down; `key` names the API key it came with, and a `request` counts once.
 
-    With `of` it is meant for that upgrade alone, and never for one that was opened since.
+    With `of` it is meant for that upgrade alone, and never for one that was opened since. Whoever replaces a candidate brings
+    along who admits one (`segue.controller.admission`), and the ways they answer for.
 
     `InputError` where it is not possible there, or not theirs; `ConflictError` where the upgrade moved on meanwhile;
     `NotFoundError` where there is none.
@@ -71,7 +92,7 @@ def act_on(
     upgrade = read_upgrade(store, workflow, environment)
     if of is not None and upgrade.opening.upgrade != of:
         raise _is_another(upgrade, of)
-    asked = Asked(action, by, reason, at, candidate, key, request)
+    asked = Asked(action, by, reason, at, candidate, key, request, despite, admission)
     try:
         return _append(store, upgrade, asked)
     except ConflictError:
@@ -104,15 +125,16 @@ def _append(store: Store, upgrade: Upgrade, asked: Asked) -> UpgradeEntry:
     if asked.request is not None and (made := made_before(upgrade, asked.request)) is not None:
         return made
     decision = act(upgrade.state, asked.action, upgrade.plan, by=by, reason=asked.reason, at=at, candidate=asked.candidate)
+    admitted = _admitted(upgrade, asked)
     entry = UpgradeEntry(
         upgrade=opening.upgrade,
         number=decision.state.number,
         event=decision.event,
         by=by,
         at=at,
-        because=decision.because,
+        because=(*decision.because, *(f"In spite of: {one}." for one in asked.despite)),
         effects=decision.effects,
-        evidence=_evidence(store, upgrade, asked),
+        evidence=_evidence(store, upgrade, asked, admitted),
         state=decision.state,
     )
     store.add_upgrade_entry(
@@ -127,9 +149,24 @@ def _append(store: Store, upgrade: Upgrade, asked: Asked) -> UpgradeEntry:
     return entry
 
 
+def _admitted(upgrade: Upgrade, asked: Asked) -> Admitted:
+    """Another candidate is asked what the first one was; nothing else is."""
+    if asked.action != "replace":
+        return Admitted()
+    assert asked.admission is not None, "whoever replaces a candidate brings along who admits one"
+    assert asked.candidate is not None, "refused without one"
+    return asked.admission(upgrade, asked.candidate, asked.despite, asked.at)
+
+
 def signed(by: str, key: str) -> str:
     """A person as the store's log has them: with the key they came with, where it was not the command line."""
     return f"{by} (key {key})" if key else by
+
+
+def warnings_of(entry: UpgradeEntry) -> list[str]:
+    """What whoever replaced a candidate was warned of."""
+    found = entry.evidence.get("warnings")
+    return [str(one) for one in found] if isinstance(found, list) else []
 
 
 def made_before(upgrade: Upgrade, request: Request) -> UpgradeEntry | None:
@@ -146,9 +183,11 @@ def made_before(upgrade: Upgrade, request: Request) -> UpgradeEntry | None:
     return None
 
 
-def _evidence(store: Store, upgrade: Upgrade, asked: Asked) -> dict[str, Json]:
-    """What stood before whoever acted: the route in force, and the number of the controller's last look."""
+def _evidence(store: Store, upgrade: Upgrade, asked: Asked, admitted: Admitted) -> dict[str, Json]:
+    """What stood before whoever acted: the route in force, the number of the controller's last look, what they answer for."""
     found: dict[str, Json] = {"key": asked.key} if asked.key else {}
+    if asked.action == "replace":
+        found |= {"despite": list(admitted.despite), "warnings": list(admitted.warnings)}
     if asked.request is not None:
         found["request"] = {"name": asked.request.name, "digest": asked.request.digest}
     opening = upgrade.opening

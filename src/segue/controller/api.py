@@ -102,6 +102,9 @@ def _act(desk: ApiDesk, asked: Asked) -> Answer:
         what = "replace names the bundle to go on with." if action == "replace" else f"{action} names no candidate."
         fix = "Send candidate." if action == "replace" else "Leave candidate out."
         raise InputError.from_faults([Fault(what=what, fix=fix, path="candidate")], subject="the request")
+    if body.despite and action != "replace":
+        what = f"{action} answers for no way in which upgrades go wrong."
+        raise InputError.from_faults([Fault(what=what, fix="Leave despite out.", path="despite")], subject="the request")
     refused = _not_in_name(asked.key, body.by)
     if refused is not None:
         return refused

@@ -37,13 +37,14 @@ class OpenBody(Frozen):
 
 
 class ActBody(Frozen):
-    """Who does something to an upgrade, and why; *replace* names another candidate."""
+    """Who does something to an upgrade, and why; *replace* names another candidate, and the ways that `by` answers for."""
 
     model_config = ConfigDict(strict=True)
 
     by: Person
     reason: Annotated[Reason, Field(min_length=1)]
     candidate: Name | None = None
+    despite: list[Name] = Field(default_factory=list, max_length=20)
 
 
 class TicketBody(Frozen):

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Protocol
 
-from segue.controller.actions import Request, act_on
+from segue.controller.actions import Admission, Request, act_on, warnings_of
 from segue.controller.api_answers import Answer
 from segue.controller.api_bodies import ActBody, OpenBody, TicketBody
 from segue.controller.moments import iso
@@ -37,6 +37,10 @@ class Openings(Protocol):
         self, store: Store, asked: OpenBody, *, environment: str, at: float, key: str, secret: str
     ) -> tuple[Upgrade, Json]:
         """Gives the upgrade, and what there is to remark on. `secret` ends its name."""
+        ...
+
+    def admission(self, store: Store) -> Admission:
+        """Who says whether another candidate may take the place of the first, as it is asked at an opening."""
         ...
 
 
@@ -112,6 +116,8 @@ class ApiDesk:
             candidate=candidate,
             key=key,
             request=Request(name, _digest(opening.workflow, action, asked)) if name else None,
+            despite=tuple(asked.despite),
+            admission=self.openings.admission(store) if action == "replace" else None,
         )
         return 200, self._done(store, opening.upgrade, entry.number)
 
@@ -151,9 +157,12 @@ class ApiDesk:
 
     def _done(self, store: Store, upgrade: str, number: int) -> dict[str, Json]:
         found = read_named(store, upgrade)
+        entry = found.entries[number - 1]
+        warned: dict[str, Json] = {"warnings": list(warnings_of(entry))} if entry.event == "replace" else {}
         return {
             "entry": plain(history_view(store, found).entries[number]),
             "status": status_view(store, found, self.clock()).as_json(),
+            **warned,
         }
 
     def _status(self, store: Store, upgrade: str) -> Json:

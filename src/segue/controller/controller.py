@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import ParamSpec
 
+from segue.controller.confirming import Confirmations
 from segue.controller.effects import AUTHOR, DONE, Effects
+from segue.controller.led_faults import LedFaults, as_far_as_readable
 from segue.controller.moments import iso
 from segue.controller.observing import Observed, again, observe
 from segue.controller.reading import read_record
@@ -66,6 +68,9 @@ class Controller:
     _settled: set[str] = field(default_factory=set)
     """Upgrades that have ended with nothing left to do: nobody adds to one, so it need not be read again."""
     _looked: dict[str, float] = field(default_factory=dict)
+    _confirmations: Confirmations = field(default_factory=Confirmations)
+    _broken: list[tuple[UpgradeRecord, SegueError]] = field(default_factory=list)
+    _faults: LedFaults | None = None
 
     @property
     def lease(self) -> str:
@@ -80,11 +85,13 @@ class Controller:
             self._token = 0
             return None
         is_new, self._token = lease.token != self._token, lease.token
+        if is_new or self._faults is None:
+            self._faults = LedFaults(self.world.store, self.world.led_fault)
         if is_new or self._scanned is None or not 0 <= now - self._scanned < SCAN_S:
             self._scan()
             self._scanned = now
         effects = Effects(self.world, Fence(self.lease, lease.token))
-        done, self.unreadable = [], {}
+        done, self.unreadable, self._broken = [], {}, []
         for upgrade in self._due():
             try:
                 done.append(self._lead(effects, upgrade, now))
@@ -96,6 +103,11 @@ class Controller:
             except Exception as error:
                 # A fault of ours on one upgrade must not leave the users of all others with nobody looking.
                 done.append(Took(upgrade, fault=_as_fault(error)))
+        try:
+            self._note_faults(self._faults, done, effects.fence)
+        except FencedError:
+            # What was done was done under the lease.
+            self._token = 0
         return done
 
     def leave(self) -> None:
@@ -133,6 +145,19 @@ class Controller:
             yield read_record(record)
         except TamperError as error:
             self.unreadable[record.workflow] = error
+            self._broken.append((record, error))
+
+    def _note_faults(self, faults: LedFaults, done: list[Took], fence: Fence) -> None:
+        """What cannot be led on is written down, and told where it lasts; what can be again, too."""
+        now = self.world.clock()
+        found: list[tuple[str, str, SegueError | None, Upgrade | None]] = [
+            (one.upgrade.opening.upgrade, one.upgrade.opening.workflow, one.fault, one.upgrade) for one in done
+        ]
+        found += [(one.upgrade, one.workflow, error, as_far_as_readable(one)) for one, error in self._broken]
+        for name, workflow, error, upgrade in found:
+            fault = faults.note(name, workflow, error, now, fence)
+            if fault is not None and upgrade is not None:
+                faults.tell(upgrade, fault, now, fence)
 
     def _lead(self, effects: Effects, upgrade: Upgrade, now: float) -> Took:
         """What is undone, then look, decide and act until nothing more follows."""
@@ -143,7 +168,7 @@ class Controller:
             return Took(upgrade, fault=fault)
         is_live = upgrade.state.stage in LIVE
         written: list[UpgradeEntry] = []
-        found, now = self._timed(observe(self.world, upgrade, now), now)
+        found, now = self._timed(upgrade, observe(self.world, upgrade, now), now)
         while len(written) < MOST:
             decision = decide(upgrade.state, found.seen, upgrade.plan)
             if decision is None or (fault is not None and decision.event not in TAKES_BACK):
@@ -163,33 +188,37 @@ class Controller:
                 break
             is_elsewhere = (upgrade.state.stage, upgrade.state.step) != place
             seen = observe(self.world, upgrade, now) if is_elsewhere else again(self.world, upgrade, found)
-            found, now = self._timed(seen, now)
-        self._note_look(effects.fence, upgrade, found, now)
+            found, now = self._timed(upgrade, seen, now)
+        has_noted = self._note_look(effects.fence, upgrade, found, now)
         if is_live and not upgrade.state.is_ended:
+            if has_noted:
+                fault = _attempt(self.world.troubles, upgrade, found.seen, now, effects.fence) or fault
             # After the look: a daily eval that cannot begin must not keep anybody from seeing harm.
             fault = _attempt(self.world.suites.keep_up, upgrade, now) or fault
         return Took(upgrade, tuple(written), found, fault)
 
-    def _timed(self, found: Observed, before: float) -> tuple[Observed, float]:
+    def _timed(self, upgrade: Upgrade, found: Observed, before: float) -> tuple[Observed, float]:
         """What was seen, with the moment after it was: a share that was confirmed meanwhile did not hold before."""
         now = max(before, self.world.clock())
-        return replace(found, seen=replace(found.seen, at=now)), now
+        route = self._confirmations.timed(upgrade.opening.upgrade, found.seen.route, now)
+        return replace(found, seen=replace(found.seen, at=now, route=route)), now
 
     def _catch_up(self, effects: Effects, upgrade: Upgrade, now: float) -> SegueError | None:
         """Carry out what entries asked for and no fact says was done; the first that could not be keeps back none after it."""
         faults = [_attempt(effects.carry_out, upgrade, entry, now) for entry in self._undone(upgrade)]
         return next((one for one in faults if one is not None), None)
 
-    def _note_look(self, fence: Fence, upgrade: Upgrade, found: Observed, now: float) -> None:
-        """What was seen, a few times a cycle: for people and screens. No decision reads it."""
+    def _note_look(self, fence: Fence, upgrade: Upgrade, found: Observed, now: float) -> bool:
+        """What was seen, a few times a cycle: for people and screens. No decision reads it. Whether it was time for one."""
         opening = upgrade.opening
         last = self._looked.get(opening.upgrade)
         each = upgrade.plan.cycle * DAY_S / LOOKS_A_CYCLE
         if found.live is None or (last is not None and 0 <= now - last < each):
-            return
+            return False
         body = found.as_json()
         self.world.store.add_fact(LOOK, opening.workflow, opening.upgrade, body, author=AUTHOR, at=iso(now), fence=fence)
         self._looked[opening.upgrade] = now
+        return True
 
     def _write(self, fence: Fence, upgrade: Upgrade, decision: Decision, found: Observed, now: float) -> Upgrade:
         opening = upgrade.opening

@@ -6,9 +6,10 @@ allowed for all looks of an upgrade together. Pure but for reading facts; asking
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from itertools import takewhile
 
 from pydantic import Field, ValidationError
 
@@ -61,16 +62,31 @@ class DailyResult(Frozen):
 
 
 @dataclass(frozen=True, slots=True)
+class DailyTrouble:
+    """A finding for people. `key` is the same on every day that it lasts, so that it is told once; the sentence may not be."""
+
+    key: str
+    sentence: str
+    is_absence: bool = False
+    """That nothing was measured for days, whatever the reason."""
+
+
+@dataclass(frozen=True, slots=True)
 class DailySeen:
     """All daily evals of an upgrade. `latest` is by role; `changes` are shown ones only, within a bundle since its first day
-    and between bundles on the last one. `trouble` is empty while nothing is wrong, and a finding for people otherwise.
+    and between bundles on the last one. `troubles` is empty while nothing is wrong.
     """
 
     n_days: int
     last_day: date | None
     latest: Mapping[str, DailyResult] = field(default_factory=dict)
     changes: tuple[Change, ...] = ()
-    trouble: tuple[str, ...] = ()
+    troubles: tuple[DailyTrouble, ...] = ()
+
+    @property
+    def trouble(self) -> tuple[str, ...]:
+        """In sentences."""
+        return tuple(one.sentence for one in self.troubles)
 
 
 def save_daily(store: UpgradeStore, upgrade: Upgrade, result: DailyResult, *, author: str, at: str) -> None:
@@ -109,36 +125,59 @@ def daily_seen(store: UpgradeStore, upgrade: Upgrade, now: float) -> DailySeen:
     last = date.fromisoformat(days[-1]) if days else None
     latest: dict[str, DailyResult] = {}
     changes: list[Change] = []
+    worse: list[DailyTrouble] = []
     # Three comparisons a look, and the sum of 1/d² over all days d is below 5/3: together they stay within the level.
     looks = 5 * max(1, len(days)) ** 2
+
+    def compare(what: str, key: str, before: DailyResult, after: DailyResult) -> None:
+        found = find_changes(what, _cells(before), _cells(after), looks=looks)
+        changes.extend(found)
+        worse.extend(DailyTrouble(f"{key}: {one.metric}", one.sentence) for one in found if one.is_worse)
+
     for role, bundle in (("incumbent", state.incumbent), ("candidate", state.candidate)):
         own = [one for one in results if one.bundle == bundle]
         if own:
             latest[role] = own[-1]
             first = next(one for one in own if one.cases == own[-1].cases)
-            changes += find_changes(f"{role} since {first.day}", _cells(first), _cells(own[-1]), looks=looks)
+            compare(f"{role} since {first.day}", f"{bundle[:12]} since {first.day}", first, own[-1])
     if len(latest) == 2 and latest["incumbent"].day == latest["candidate"].day:
         old, new = latest["incumbent"], latest["candidate"]
         if old.cases == new.cases:
-            changes += find_changes(f"candidate beside incumbent on {new.day}", _cells(old), _cells(new), looks=looks)
-    told = [*filter(None, [last_trouble(store, upgrade)]), *_measuring(latest.values(), last, now, upgrade.opening.at)]
-    told += [one.sentence for one in changes if one.is_worse]
-    return DailySeen(len(days), last, latest, tuple(changes), tuple(told))
+            compare(f"candidate beside incumbent on {new.day}", f"{new.bundle[:12]} beside {old.bundle[:12]}", old, new)
+    kept = last_trouble(store, upgrade)
+    troubles = [DailyTrouble(_unmeasured(last), kept)] if kept else []
+    troubles += [*_measuring(last, now, upgrade.opening.at), *_failing(latest.values(), results), *worse]
+    return DailySeen(len(days), last, latest, tuple(changes), tuple(troubles))
 
 
-def _measuring(latest: Iterable[DailyResult], last: date | None, now: float, opened: float) -> list[str]:
+def _unmeasured(last: date | None) -> str:
+    """One trouble until there is another measurement, whatever keeps it from being made."""
+    return f"unmeasured since {last or 'the opening'}"
+
+
+def _measuring(last: date | None, now: float, opened: float) -> Iterator[DailyTrouble]:
     """What is wrong with measuring itself."""
     today = datetime.fromtimestamp(now, UTC).date()
     since = last or datetime.fromtimestamp(opened, UTC).date()
-    told = []
     if (today - since).days >= LATE_DAYS:
         when = f"since {last}" if last else f"yet, {(today - since).days} days after it was opened"
-        told.append(f"There was no daily eval {when}: a silent change would not be seen.")
+        told = f"There was no daily eval {when}: a silent change would not be seen."
+        yield DailyTrouble(_unmeasured(last), told, is_absence=True)
+
+
+def _failing(latest: Iterable[DailyResult], results: Sequence[DailyResult]) -> Iterator[DailyTrouble]:
+    """Bundles that left too many cases without an answer."""
     for one in latest:
-        if one.n_cases and one.n_failed > MOST_FAILED * one.n_cases:
+        if _is_failing(one):
             reasons = ", ".join(f"{n} × {why}" for why, n in sorted(one.failures.items(), key=lambda pair: -pair[1])[:3])
-            told.append(f"The {one.role} did not answer {one.n_failed} of {one.n_cases} cases on {one.day}: {reasons}.")
-    return told
+            told = f"The {one.role} did not answer {one.n_failed} of {one.n_cases} cases on {one.day}: {reasons}."
+            own = [earlier for earlier in results if earlier.bundle == one.bundle]
+            begun = list(takewhile(_is_failing, reversed(own)))[-1]
+            yield DailyTrouble(f"{one.bundle[:12]} fails since {begun.day}", told)
+
+
+def _is_failing(one: DailyResult) -> bool:
+    return bool(one.n_cases) and one.n_failed > MOST_FAILED * one.n_cases
 
 
 def _cells(one: DailyResult) -> list[Cell]:

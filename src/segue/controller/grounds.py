@@ -62,11 +62,9 @@ class WorkspaceGrounds:
             return Ground(error.faults)
         begins = datetime.fromtimestamp(upgrade.opening.at, UTC).date()
         ends = begins + timedelta(days=plan_days(upgrade.plan))
-        against = [*self._suite(workspace, upgrade, old, new), *_same(old, new)]
+        against = [*self._suite(workspace, upgrade, old, new), *faults_of_candidate(workspace, old, new, ends)]
         for role, bundle in (("incumbent", old), ("candidate", new)):
             against += _provider(workspace, role, bundle)
-        against += _floating(workspace, new)
-        against += _short_lived(workspace, new, ends)
         reasons, remarks = _sunset(workspace, old, ends)
         if not reasons:
             remarks = (*remarks, "Whether there is a reason to migrate is for the eval to show: better, cheaper, or faster.")
@@ -89,13 +87,18 @@ class WorkspaceGrounds:
             fix = _STATS.format(workflow=workflow.name)
             self._thin = {key: tuple(Fault(one.sentence(), fix) for one in found if one.kind in _ASKED_FOR)}
         # Whoever opened it in spite of a small suite said why; the eval judges by the same sizes, and holds there.
-        return () if ANSWERED_FOR in opening.despite else self._thin[key]
+        return () if ANSWERED_FOR in upgrade.despite else self._thin[key]
 
 
 def suite_of(catalogue: Catalogue, store: Store, workflow: Workflow, old: Bundle, new: Bundle) -> SuiteRecord:
     """The suite that the eval will use (`evals.preparing`): the one both bundles pin, else the workflow's."""
     pinned = {one.suite for one in (old, new) if one.suite is not None}
     return store.get_suite(pinned.pop()) if len(pinned) == 1 else catalogue.suite(workflow)
+
+
+def faults_of_candidate(workspace: Workspace, old: Bundle, new: Bundle, ends: date) -> tuple[Fault, ...]:
+    """What speaks against this candidate itself: that it is no other bundle, a floating alias, or of a model that goes."""
+    return (*_same(old, new), *_floating(workspace, new), *_short_lived(workspace, new, ends))
 
 
 def _same(old: Bundle, new: Bundle) -> Iterator[Fault]:

@@ -9,6 +9,7 @@ The lock is one machine's. Between machines what the job claims in the store kee
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -16,7 +17,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -27,6 +28,8 @@ from segue.errors import StoreError
 JobStanding = Literal["absent", "running", "died", "ended"]
 SEGUE = (sys.executable, "-c", "from segue.cli import main; main()")
 """The command line of this installation, whatever is on the path."""
+_SHELL = "/bin/sh can be run where the controller runs"
+_AGAIN = "It is tried again by itself."
 _LONGEST = 120
 _MOST_FAULTS = 3
 _TAIL = 64 * 1024
@@ -36,6 +39,10 @@ _SCRIPT = (
 )
 """In the background of a shell that ends at once, so that the job is nobody's to wait for, and inherits the lock. A signal that
 ends job and shell leaves no code."""
+
+
+class JobError(StoreError):
+    """A job could not be begun, or not be looked at: nothing is wrong with what it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +61,18 @@ class Jobs:
         self._folder, self._cwd, self._environ = folder, cwd, environ
 
     def look(self, name: str) -> Job:
-        """How it stands now."""
+        """How it stands now. `JobError` where that cannot be seen."""
         stem = self._stem(name)
-        if not _file(stem, "lock").exists():
-            return Job(name, "absent")
-        with _locked(stem) as lock:
-            return Job(name, "running") if lock is None else _idle(name, stem)
+        try:
+            if not _file(stem, "lock").exists():
+                return Job(name, "absent")
+            with _locked(stem) as lock:
+                return Job(name, "running") if lock is None else _idle(name, stem)
+        except OSError as error:
+            raise self._trouble(f"How the job {name} stands could not be seen", error) from error
 
     def start(self, name: str, words: Sequence[str], **environ: str) -> int | None:
-        """Begin it unless it runs, or has ended; gives its process id if it was begun now. `StoreError` where it cannot be.
+        """Begin it unless it runs, or has ended; gives its process id if it was begun now. `JobError` where it cannot be.
 
         `environ` is added to its environment: the place for secrets, which the arguments are not.
         """
@@ -73,26 +83,72 @@ class Jobs:
                 if lock is None or _idle(name, stem).standing == "ended":
                     return None
                 _file(stem, "begun").touch()
-                done = subprocess.run(
-                    ["/bin/sh", "-c", _SCRIPT, "sh", *words],
-                    cwd=self._cwd,
-                    env={**self._environ, **environ, "SEGUE_JOB": str(stem)},
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    pass_fds=(lock,),
-                    start_new_session=True,
-                    check=True,
-                )
+                try:
+                    pid = self._run(stem, lock, words, environ)
+                except (OSError, subprocess.CalledProcessError):
+                    # It did not die: it never was.
+                    _file(stem, "begun").unlink(missing_ok=True)
+                    raise
+                with suppress(ProcessLookupError):
+                    _file(stem, "begun").write_text(str(os.getpgid(pid)))
+                return pid
         except (OSError, subprocess.CalledProcessError) as error:
-            why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-            fix = f"Make {self._folder} a folder that can be written to."
-            raise StoreError(f"The job {name} could not be begun: {why}.", fix=fix) from error
+            raise self._trouble(f"The job {name} could not be begun", error) from error
+
+    def _run(self, stem: Path, lock: int, words: Sequence[str], environ: Mapping[str, str]) -> int:
+        """Its process id."""
+        done = subprocess.run(
+            ["/bin/sh", "-c", _SCRIPT, "sh", *words],
+            cwd=self._cwd,
+            env={**self._environ, **environ, "SEGUE_JOB": str(stem)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(lock,),
+            start_new_session=True,
+            check=True,
+        )
         return int(done.stdout)
+
+    def _trouble(self, what: str, error: OSError | subprocess.CalledProcessError) -> JobError:
+        """By its cause: another cause has another remedy."""
+        if isinstance(error, subprocess.CalledProcessError):
+            return JobError(f"{what}: /bin/sh ended with code {error.returncode}.", fix=f"See that {_SHELL}. {_AGAIN}")
+        found, of = error.errno, Path(str(error.filename)) if error.filename is not None else None
+        if found in (errno.ENOSPC, errno.EDQUOT):
+            fix = f"Make room on the disk of {self._folder}."
+        elif found in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
+            fix = "This machine has no memory, processes or open files left: end what needs them, or allow for more."
+        elif of is not None and (of.is_relative_to(self._folder) or self._folder.is_relative_to(of)):
+            fix = f"Make {self._folder} a folder that can be written to."
+        else:
+            fix = f"See that {_SHELL}."
+        return JobError(f"{what}: {error.strerror or type(error).__name__}.", fix=f"{fix} {_AGAIN}")
 
     def log_of(self, name: str) -> Path:
         """Where it writes what it would say to a person."""
         return _file(self._stem(name), "log")
+
+    def moved_at(self, name: str) -> float | None:
+        """When it last gave a sign, as files are dated: it was begun, or said something. `None` where it was not begun here."""
+        stem, found = self._stem(name), []
+        for what in ("begun", "log", "out"):
+            with suppress(OSError):
+                found.append(_file(stem, what).stat().st_mtime)
+        return max(found, default=None)
+
+    def group_of(self, name: str) -> int | None:
+        """The process group of a job that runs, to end all of it by; `None` where that is not known."""
+        try:
+            return int(_file(self._stem(name), "begun").read_text())
+        except (OSError, ValueError):
+            return None
+
+    def standstill_of(self, name: str) -> str:
+        """What to do about one that runs and says nothing."""
+        group = self.group_of(name)
+        end = "End it" if group is None else f"End it (kill -- -{group} on the machine of the controller)"
+        return f"see {self.log_of(name)}. {end}, and it is begun again by itself; or resume, and it is waited for another day."
 
     def error_of(self, name: str) -> str | None:
         """The error that a command with `--json` ended with, as `SegueError` words it: free of secrets and contents.

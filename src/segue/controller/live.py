@@ -30,6 +30,7 @@ from segue.simulation.setting import Setting
 from segue.simulation.soak import planned_blocks
 from segue.simulation.step_limits import for_canary
 from segue.upgrade.log import Upgrade
+from segue.upgrade.seen import OverBudget
 from segue.upgrade.settled import setting_of
 from segue.upgrade.state import UpgradeState
 
@@ -275,7 +276,7 @@ class LogEvidence:
             figures=figures,
         )
 
-    def _over_budget(self, upgrade: Upgrade, operations: Operations | None) -> Iterator[str]:
+    def _over_budget(self, upgrade: Upgrade, operations: Operations | None) -> Iterator[OverBudget]:
         """The workflow's budgets, each replaced by the plan's own where that has one."""
         if operations is None:
             return

@@ -6,6 +6,7 @@ blocks at a time; never on outcomes of two shares together.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,20 +30,18 @@ class Intervals:
     places: tuple[tuple[int, int], ...]
     sequence: DifferenceSequence
     waiting: Block
+    together: int = TOGETHER
     taken: int = 0
 
     @classmethod
-    def start(cls, setting: Setting) -> Intervals | None:
-        """Before the first block; `None` where there is no cell to show."""
-        places = [
-            (row, cell) for row, gate in enumerate(setting.gates) for cell in gate.watched if not cell or cell in gate.required
-        ]
-        places = places[:MOST]
+    def start(cls, setting: Setting, *, together: int = TOGETHER) -> Intervals | None:
+        """Before the first block; `None` where there is no cell to show. So many blocks are bet on `together`."""
+        places = places_of(setting)
         if not places:
             return None
         rates = np.array([[setting.streams[setting.gates[row].stream].rate for row, _ in places]])
-        sequence = DifferenceSequence.start(len(places), setting.scale.nodes, scale=_scale(setting, places), rate=rates)
-        return cls(setting, tuple(places), sequence, Block.empty((1, len(places)), setting.scale.size))
+        sequence = DifferenceSequence.start(len(places), setting.scale.nodes, scale=scale_of(setting, places), rate=rates)
+        return cls(setting, places, sequence, Block.empty((1, len(places)), setting.scale.size), together)
 
     def take(self, block: TimeBlock, outcomes: Block) -> None:
         """Outcomes of every gate and cell that came of age, from one block of time."""
@@ -56,7 +55,7 @@ class Intervals:
             outcomes.asked[at][None],
         )
         self.taken += 1
-        if block.closes or self.taken >= TOGETHER:
+        if block.closes or self.taken >= self.together:
             self.sequence = self.sequence.advance(self.waiting)
             self.waiting = Block.empty((1, len(self.places)), self.setting.scale.size)
             self.taken = 0
@@ -70,7 +69,14 @@ class Intervals:
         }
 
 
-def _scale(setting: Setting, places: list[tuple[int, int]]) -> float:
+def places_of(setting: Setting, rows: Iterable[int] | None = None) -> tuple[tuple[int, int], ...]:
+    """Gates and cells that have an interval: totals, and what has to be safe. `rows` are the gates, all if not given."""
+    chosen = range(len(setting.gates)) if rows is None else rows
+    gates = ((row, setting.gates[row]) for row in chosen)
+    return tuple((row, cell) for row, gate in gates for cell in gate.watched if not cell or cell in gate.required)[:MOST]
+
+
+def scale_of(setting: Setting, places: Sequence[tuple[int, int]]) -> float:
     """The smallest difference that matters to any of them."""
     slacks = []
     for row, _ in places:

@@ -16,6 +16,7 @@ from segue.controller.live_rows import CANDIDATE, INCUMBENT, Floats, Rows
 from segue.evidence.quantiles import GAMMA
 from segue.evidence.sequential.cells import Sketch
 from segue.model import Budgets, Json
+from segue.upgrade.seen import OverBudget
 
 LEAST = {"p99": 200, "p95": 100, "p50": 50, "mean": 50}
 """Measured values before a budget is held against them."""
@@ -99,8 +100,8 @@ class Operations:
         per_day, cost = self.per_day, arm.cost_usd
         return None if per_day is None or cost is None else per_day * cost
 
-    def over(self, budgets: Budgets, usd_per_day: float | None = None) -> Iterator[str]:
-        """The budgets that the candidate goes beyond, in sentences."""
+    def over(self, budgets: Budgets, usd_per_day: float | None = None) -> Iterator[OverBudget]:
+        """The budgets that the candidate goes beyond."""
         new = self.arms[1]
         for name, spread, share, word in (
             ("latency_p50_ms", new.latency_ns, 0.5, "p50"),
@@ -111,17 +112,21 @@ class Operations:
             budget, found = getattr(budgets, name, None), spread.quantile(share)
             if budget is not None and found is not None and spread.n >= LEAST[word] and found / 1e6 > budget:
                 what = "time to the first token" if spread is new.ttft_ns else "latency"
-                yield f"The candidate's {word} of {what} is {found / 1e6:,.0f} ms, above the budget of {budget:,.0f} ms."
+                yield OverBudget(
+                    name, f"The candidate's {word} of {what} is {found / 1e6:,.0f} ms, above the budget of {budget:,.0f} ms."
+                )
         cost = new.cost_usd
         if cost is None or new.priced < LEAST["mean"]:
             return
         if budgets.cost_usd_per_request is not None and cost > budgets.cost_usd_per_request:
             limit = budgets.cost_usd_per_request
-            yield f"A request costs {cost:.4g} USD on the candidate, above the budget of {limit:.4g} USD."
+            what = f"A request costs {cost:.4g} USD on the candidate, above the budget of {limit:.4g} USD."
+            yield OverBudget("cost_usd_per_request", what)
         daily = self.usd_per_day(new)
         if usd_per_day is not None and daily is not None and daily > usd_per_day:
             most = f"{usd_per_day:,.2f} USD"
-            yield f"With the candidate for everyone a day would cost {daily:,.2f} USD, above the budget of {most}."
+            what = f"With the candidate for everyone a day would cost {daily:,.2f} USD, above the budget of {most}."
+            yield OverBudget("usd_per_day", what)
 
     def as_json(self) -> dict[str, Json]:
         """For people."""

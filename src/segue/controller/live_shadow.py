@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import log, sqrt
+from math import inf, log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,18 +15,24 @@ from numpy.typing import NDArray
 from segue.controller.live_canary import name_of
 from segue.controller.live_counting import Tally, lay
 from segue.controller.live_feed import Due
+from segue.controller.live_intervals import places_of, scale_of
 from segue.controller.live_operations import Operations
 from segue.controller.live_rows import INCUMBENT, SHADOW, Rows
-from segue.controller.live_verdicts import Shown, conclude
+from segue.controller.live_verdicts import Place, Shown, conclude
 from segue.evidence.sequential.betting import Array
 from segue.evidence.sequential.cells import CellStats
+from segue.evidence.sequential.null import Null
+from segue.evidence.sequential.outlook import settle_pairs
 from segue.evidence.sequential.paired import DIFFERENCES, start_paired
+from segue.evidence.sequential.paired_sequence import PairedSequence
 from segue.evidence.sequential.process import FixedProcess
-from segue.evidence.sequential.verdicts import Judgement
+from segue.evidence.sequential.sequences import Interval
+from segue.evidence.sequential.verdicts import Judgement, Settlement
 from segue.simulation.promotion import required_cells
 from segue.simulation.setting import Setting
 from segue.simulation.shadow import paired_null
 
+DAY_S = 86_400.0
 FULL = 0.99
 """Of what should have been mirrored, the part that has to have been answered for time to count."""
 _NODES = DIFFERENCES.size
@@ -34,7 +40,10 @@ _NODES = DIFFERENCES.size
 
 @dataclass
 class Shadow:
-    """What shadow has shown so far. `gates` are those whose metric both halves of a pair can have."""
+    """What shadow has shown so far. `gates` are those whose metric both halves of a pair can have.
+
+    `seen` are the pairs of each on the nodes of a difference; `places` are the gates and cells that have an interval.
+    """
 
     setting: Setting
     alpha: float
@@ -42,6 +51,9 @@ class Shadow:
     process: FixedProcess | None
     total: Tally
     operations: Operations
+    seen: Array
+    places: tuple[Place, ...] = ()
+    sequence: PairedSequence | None = None
     pairs: int = 0
     served: int = 0
     mirrored: int = 0
@@ -56,7 +68,10 @@ class Shadow:
         """Before the first block."""
         gates = tuple(row for row, gate in enumerate(setting.gates) if setting.streams[gate.stream].in_shadow)
         total = Tally.empty(len(setting.streams), len(setting.slices), setting.scale.size)
-        return cls(setting, alpha, gates, _start(setting, gates), total, Operations(since, since))
+        seen, places = np.zeros((len(gates), len(setting.slices), _NODES)), places_of(setting, gates)
+        sequence = PairedSequence.start(len(places), scale=scale_of(setting, places)) if places else None
+        begun = Operations(since, since)
+        return cls(setting, alpha, gates, _start(setting, gates), total, begun, seen, places, sequence)
 
     def take(self, due: Due) -> None:
         """One block of pairs, and how much of it was covered."""
@@ -110,8 +125,12 @@ class Shadow:
         for row, gate in enumerate(self.gates):
             stream = setting.gates[gate].stream
             masses[row] = self._count(old.values[:, stream], new.values[:, stream], owner, cells, stream)
+        self.seen += masses
         if self.process is not None:
             self.process = self.process.advance(masses)
+        if self.sequence is not None:
+            at = [self.gates.index(gate) for gate, _ in self.places], [cell for _, cell in self.places]
+            self.sequence = self.sequence.advance(masses[at])
 
     def _count(self, old: Array, new: Array, owner: NDArray[np.intp], cells: NDArray[np.bool_], stream: int) -> Array:
         """The masses of one stream's differences, by cell; and both halves added to the totals."""
@@ -138,7 +157,17 @@ class Shadow:
         weights = setting.weights[list(self.gates)]
         weights = weights / weights.sum()
         shown = Shown(
-            self.gates, weights, {"rollback": log_e[:g], "hold": log_e[g : 2 * g]}, -log(self.alpha), safe=log_e[2 * g :]
+            self.gates,
+            weights,
+            {"rollback": log_e[:g], "hold": log_e[g : 2 * g]},
+            -log(self.alpha),
+            safe=log_e[2 * g :],
+            intervals=self._intervals(),
+            settlements={
+                (gate, cell): self._settlement(row, cell, log_e[row::g, cell], float(weights[row, cell]))
+                for row, gate in enumerate(self.gates)
+                for cell in setting.gates[gate].watched
+            },
         )
         cells = {
             (row, cell): (self._cell(0, row, cell), self._cell(1, row, cell))
@@ -146,6 +175,24 @@ class Shadow:
             for cell in range(len(setting.slices))
         }
         return conclude(setting, shown, cells)
+
+    def _intervals(self) -> dict[Place, Interval]:
+        """Of the paired differences, at every look together."""
+        if self.sequence is None:
+            return {}
+        return dict(zip(self.places, self.sequence.intervals(self.setting.plan.alpha), strict=True))
+
+    def _settlement(self, row: int, cell: int, log_e: Array, weight: float) -> Settlement | None:
+        """So many more pairs; harm is weighed among all cells, safety by itself."""
+        least = -log(self.alpha)
+        harm = least - log(weight) if weight else inf
+        nulls = _nulls(self.setting, self.gates[row])
+        return settle_pairs(self.seen[row, cell], nulls, log_e.tolist(), (harm, harm, least), self._per_day(row, cell))
+
+    def _per_day(self, row: int, cell: int) -> float | None:
+        """Pairs that were compared, of the cell."""
+        lasted_s = self.operations.until - self.operations.since
+        return float(self.seen[row, cell].sum()) * DAY_S / lasted_s if lasted_s >= DAY_S / 24 else None
 
     def _cell(self, arm: int, row: int, cell: int) -> CellStats:
         stream = self.setting.gates[row].stream
@@ -194,8 +241,13 @@ def paired(rows: Rows) -> tuple[Rows, Rows]:
 def _start(setting: Setting, gates: tuple[int, ...]) -> FixedProcess | None:
     if not gates:
         return None
-    chosen = [setting.gates[row] for row in gates]
-    nulls = [paired_null(gate, setting) for gate in chosen]
-    nulls += [paired_null(gate, setting, gate.rule.hold) for gate in chosen]
-    nulls += [paired_null(setting.gates[row], setting, setting.steps[0].nulls[row]) for row in gates]
+    by_gate = [_nulls(setting, row) for row in gates]
+    nulls = [of_gate[question] for question in range(3) for of_gate in by_gate]
     return start_paired(nulls, len(setting.slices), streams=list(range(len(gates))) * 3)
+
+
+def _nulls(setting: Setting, row: int) -> tuple[Null, Null, Null]:
+    """A gate's limits as differences: of rollback, of hold, and what the first step asks to exclude."""
+    gate = setting.gates[row]
+    safe = paired_null(gate, setting, setting.steps[0].nulls[row])
+    return paired_null(gate, setting), paired_null(gate, setting, gate.rule.hold), safe

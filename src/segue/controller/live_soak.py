@@ -1,8 +1,8 @@
 """The soak's evidence: full traffic, and a detector for harm that begins late, as `segue.simulation.soak` has it.
 
 With a holdback the control is live; without one it is the incumbent's level as the canary recorded it. Metrics of one age share
-a detector. A soak that lasts longer than planned goes on with new ones: they share the soak's α as evidence does that began
-anew.
+a detector, which watches both limits of each gate. A soak that lasts longer than planned goes on with new ones: they share the
+soak's α as evidence does that began anew. What people see beside the verdict is `live_soak_shown`'s.
 """
 
 from __future__ import annotations
@@ -15,27 +15,32 @@ import numpy as np
 from segue.controller.live_canary import new_counter, outcomes_from, silent_measures
 from segue.controller.live_counting import Counter, Tally, exposed_of, guarded
 from segue.controller.live_feed import Due
+from segue.controller.live_intervals import Intervals
 from segue.controller.live_operations import Operations
+from segue.controller.live_soak_shown import Beside
 from segue.controller.live_told import Told
 from segue.controller.live_verdicts import Shown, conclude
 from segue.evidence.sequential.betting import Array, Block
 from segue.evidence.sequential.cells import CellStats
-from segue.evidence.sequential.combination import alpha_of_start
+from segue.evidence.sequential.combination import alpha_of_start, split_soak
 from segue.evidence.sequential.detector import Detector
-from segue.evidence.sequential.null import Questions
 from segue.evidence.sequential.process import FixedProcess, Memory, Process
 from segue.evidence.sequential.ratio_test import RatioTest
-from segue.evidence.sequential.verdicts import Judgement
+from segue.evidence.sequential.verdicts import Judgement, Limit
 from segue.simulation.setting import Setting
-from segue.simulation.soak import planned_blocks, recorded_level
+from segue.simulation.soak import planned_blocks, recorded_level, soak_questions
 
 
 @dataclass
 class _Watch:
-    """The detector of the gates whose outcomes have one age. `turn` counts how often it had to begin anew."""
+    """The detector of the gates whose outcomes have one age. `turn` counts how often it had to begin anew.
+
+    `recorded` is what was known of the incumbent when it began.
+    """
 
     gates: tuple[int, ...]
     detector: Detector
+    recorded: Memory
     turn: int = 0
 
     def advance(self, block: Block) -> None:
@@ -44,9 +49,11 @@ class _Watch:
             self.turn += 1
         self.detector = self.detector.advance(block)
 
-    def evidence(self, alpha: float) -> Array:
-        """How far beyond its threshold, in nats. Shape (gates, cells)."""
-        return np.asarray(self.detector.log_statistic - self.detector.log_threshold(alpha_of_start(alpha, self.turn)))
+    def evidence(self, alpha: float) -> dict[Limit, Array]:
+        """How far beyond its threshold at each limit, in nats; both together spend α. Shapes (gates, cells)."""
+        values, own = self.detector.log_statistic, len(self.gates)
+        back, hold = (self.detector.log_threshold(one) for one in split_soak(alpha_of_start(alpha, self.turn)))
+        return {"rollback": values[:own] - back, "hold": values[own:] - hold}
 
 
 @dataclass
@@ -66,6 +73,7 @@ class Soak:
     ratio: RatioTest = field(default_factory=RatioTest)
     drawn: tuple[int, int] = (0, 0)
     watches: dict[float, _Watch] = field(default_factory=dict)
+    intervals: Intervals | None = None
     blocks: int = 0
 
     @classmethod
@@ -76,7 +84,10 @@ class Soak:
         streams, cells = len(setting.streams), len(setting.slices)
         total = Tally.empty(streams, cells, setting.scale.size)
         counter, exposed = new_counter(setting), np.zeros((2, cells))
-        return cls(setting, told, alpha, since, memory, ages, counter, total, exposed, Operations(since, since))
+        # Of a recorded level nothing has to be bet on anew: there, the interval of one rate is worked out at each look.
+        live = Intervals.start(setting, together=1) if setting.plan.holdback > 0 else None
+        begun = Operations(since, since)
+        return cls(setting, told, alpha, since, memory, ages, counter, total, exposed, begun, intervals=live)
 
     @property
     def is_live(self) -> bool:
@@ -104,6 +115,8 @@ class Soak:
         tally = self.counter.count(units, due.later, due.streams, due.age, self.told)
         self.total += tally
         block = outcomes_from(self.setting, tally).plain[self.setting.scale.size]
+        if self.intervals is not None:
+            self.intervals.take(due.block, block)
         watch = self._watch(due.age)
         rows = list(watch.gates)
         watch.advance(
@@ -121,7 +134,7 @@ class Soak:
         if age not in self.watches:
             setting = self.setting
             gates = tuple(row for row, gate in enumerate(setting.gates) if self.ages[gate.stream] == age)
-            questions = Questions.of([setting.gates[row].rule.rollback for row in gates], list(range(len(gates))))
+            questions = soak_questions([setting.gates[row] for row in gates])
             nodes, rows = setting.scale.nodes, list(gates)
             memory = Memory(self.memory.n[rows], self.memory.total[rows], self.memory.squares[rows])
             process: Process | FixedProcess
@@ -129,23 +142,34 @@ class Soak:
                 process = replace(Process.start(questions, len(setting.slices), nodes, streams=len(gates)), memory=memory)
             else:
                 process = FixedProcess.start(questions, recorded_level(memory), nodes)
-            self.watches[age] = _Watch(gates, Detector.start(process, blocks=planned_blocks(setting)))
+            self.watches[age] = _Watch(gates, Detector.start(process, blocks=planned_blocks(setting)), memory)
         return self.watches[age]
 
     def judgement(self) -> Judgement:
-        """Harm beyond a rollback limit where the union of all detectors passes its threshold."""
-        setting = self.setting
-        log_e = np.full(setting.weights.shape, -np.inf)
+        """Harm beyond a limit where the union of all detectors passes its threshold."""
+        setting, shape = self.setting, self.setting.weights.shape
+        log_e: dict[Limit, Array] = {"rollback": np.full(shape, -np.inf), "hold": np.full(shape, -np.inf)}
+        beside = self._beside()
         for watch in self.watches.values():
-            log_e[list(watch.gates)] = watch.evidence(self.alpha)
+            for limit, found in watch.evidence(self.alpha).items():
+                log_e[limit][list(watch.gates)] = found
+            if not self.is_live:
+                beside.record(watch.gates, watch.recorded)
         shown = Shown(
             tuple(range(len(setting.gates))),
             setting.weights,
-            {"rollback": log_e},
+            log_e,
             0.0,
             mismatched=self.is_live and self.ratio.is_mismatched(),
+            intervals=beside.intervals(self.intervals, setting.plan.alpha),
+            settlements=beside.settlements(log_e),
         )
-        return conclude(setting, shown, {key: self._cells(*key) for key in np.ndindex(*setting.weights.shape)})
+        return conclude(setting, shown, beside.cells)
+
+    def _beside(self) -> Beside:
+        """What was seen of both arms."""
+        places = np.ndindex(*self.setting.weights.shape)
+        return Beside(self.setting, {key: self._cells(*key) for key in places}, self.operations.until - self.since)
 
     def _cells(self, row: int, cell: int) -> tuple[CellStats, CellStats]:
         stream = self.setting.gates[row].stream

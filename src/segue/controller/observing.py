@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from segue.controller.drilling import is_under_way
-from segue.controller.ports import LiveSeen, Unheard
+from segue.controller.ports import LiveSeen, Staging, Suites, Unheard
 from segue.controller.world import World
 from segue.errors import NotFoundError
 from segue.model import Json
 from segue.model.route import RouteRevision
+from segue.upgrade.event import STILL_S, still_since
 from segue.upgrade.judgement_json import judgement_as_json
 from segue.upgrade.log import Upgrade
 from segue.upgrade.seen import RouteSeen, RouteStanding, Seen
@@ -48,7 +49,9 @@ class Observed:
                 body["judgement"] = judgement_as_json(seen.judgement)
         if seen.missing is not None:
             body["missing"] = list(seen.missing)
-        for name in ("over_budget", "incidents", "staging_faults"):
+        if seen.over_budget:
+            body["over_budget"] = [one.sentence for one in seen.over_budget]
+        for name in ("incidents", "staging_faults"):
             if found := getattr(seen, name):
                 body[name] = list(found)
         return body
@@ -61,10 +64,13 @@ def observe(world: World, upgrade: Upgrade, now: float) -> Observed:
     if state.stage == "decide":
         return Observed(Seen(at=now, missing=world.grounds.missing(upgrade)), revision)
     if state.stage == "eval":
-        return Observed(Seen(at=now, suite=world.suites.seen(upgrade)), revision)
+        suite = world.suites.seen(upgrade)
+        still = _still(world.suites, upgrade, now) if suite is None else {}
+        return Observed(Seen(at=now, suite=suite, **still), revision)
     if state.stage == "staging":
         passed, faults = world.staging.seen(upgrade)
-        return Observed(Seen(at=now, staging_passed=passed, staging_faults=faults), revision)
+        still = _still(world.staging, upgrade, now) if passed is None else {}
+        return Observed(Seen(at=now, staging_passed=passed, staging_faults=faults, **still), revision)
     if state.stage not in LIVE:
         return Observed(Seen(at=now), revision)
     live, unheard = world.live.look(upgrade, now), world.incumbent.unheard(upgrade, now)
@@ -88,6 +94,12 @@ def observe(world: World, upgrade: Upgrade, now: float) -> Observed:
         incumbent_unheard="" if unheard is None else unheard.reason,
     )
     return Observed(seen, revision, live)
+
+
+def _still(port: Suites | Staging, upgrade: Upgrade, now: float) -> dict[str, Any]:
+    """What is waited for, where that may be too long by now."""
+    found = port.standstill(upgrade) if now - still_since(upgrade.state) > STILL_S else None
+    return {} if found is None else {"moved_at": found.moved_at, "waits_for": (found.what,)}
 
 
 def _unheard(unheard: Unheard) -> str:

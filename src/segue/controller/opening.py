@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from segue.controller.actions import signed
 from segue.controller.moments import iso
 from segue.controller.reading import PRODUCTION, find_upgrade
-from segue.errors import ConflictError, Fault, InputError, NotFoundError
+from segue.errors import ConflictError, InputError, NotFoundError
 from segue.model.plan import Plan
 from segue.model.route import RouteRevision
 from segue.store.base import Store
@@ -40,20 +40,15 @@ def open_upgrade(
     by: str,
     reason: str,
     at: float,
-    obstacles: tuple[str, ...] = (),
     key: str = "",
 ) -> Upgrade:
     """Begin an upgrade in place of what serves now; `key` names the API key it came with.
 
     `ConflictError` where one is under way, or a candidate serves already; `NotFoundError` where nothing serves yet;
-    `InputError` where the candidate serves everyone, or for `obstacles`: what an upgrade that was rolled back left to do.
+    `InputError` where the candidate serves everyone. What else a candidate has to pass: `segue.controller.admission`.
     """
     workflow, environment = proposal.workflow, proposal.environment
     incumbent = check_openable(store, proposal, reason=reason)
-    if obstacles:
-        faults = [Fault(what=one, fix="") for one in obstacles]
-        what = f"'{workflow}' was rolled back from this model, and no new attempt is made before that is dealt with."
-        raise InputError(what, fix="Do what is named below; segue incident --help says how to record it.", faults=faults)
     opening = Opening(
         upgrade=name,
         workflow=workflow,
@@ -73,7 +68,7 @@ def open_upgrade(
 
 
 def check_openable(store: Store, proposal: Proposal, *, reason: str) -> str:
-    """The incumbent that the candidate would take the place of; raises what `open_upgrade` does, but for its obstacles."""
+    """The incumbent that the candidate would take the place of; raises what `open_upgrade` does."""
     workflow, environment = proposal.workflow, proposal.environment
     if proposal.despite and not reason.strip():
         raise InputError("Answering for what the plan check refuses needs a reason.", fix="Say why: --reason '…'.")

@@ -13,8 +13,9 @@ from typing import Protocol
 from segue.evidence.sequential.verdicts import Judgement
 from segue.model import Json
 from segue.model.route import RouteRevision
+from segue.store.upgrades import Fence
 from segue.upgrade.log import Upgrade, UpgradeEntry
-from segue.upgrade.seen import SuiteSeen
+from segue.upgrade.seen import OverBudget, SuiteSeen
 
 Clock = Callable[[], float]
 """Seconds since the epoch, UTC."""
@@ -33,7 +34,7 @@ class LiveSeen:
     quiet_s: float | None = None
     covered_s: float = 0.0
     incidents: tuple[str, ...] = ()
-    over_budget: tuple[str, ...] = ()
+    over_budget: tuple[OverBudget, ...] = ()
     disagreements: tuple[str, ...] = ()
     figures: Mapping[str, Json] = field(default_factory=dict)
 
@@ -65,6 +66,10 @@ class Suites(Protocol):
         """The verdict on this candidate against this incumbent that was asked for last. A run that broke is a *hold*."""
         ...
 
+    def standstill(self, upgrade: Upgrade) -> Standstill | None:
+        """What is waited for while nothing is known; asked only where that has lasted."""
+        ...
+
     def keep_up(self, upgrade: Upgrade, now: float) -> None:
         """Begin today's eval through the production endpoint, where it is due and none runs."""
         ...
@@ -79,6 +84,10 @@ class Staging(Protocol):
 
     def seen(self, upgrade: Upgrade) -> tuple[bool | None, tuple[str, ...]]:
         """Whether staging was passed, and why not."""
+        ...
+
+    def standstill(self, upgrade: Upgrade) -> Standstill | None:
+        """What is waited for while nothing is known; asked only where that has lasted."""
         ...
 
 
@@ -112,6 +121,27 @@ class Incumbent(Protocol):
     def unheard(self, upgrade: Upgrade, now: float) -> Unheard | None:
         """How long that has been unknown; `None` where it is known."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Standstill:
+    """What an offline stage waits for, in a sentence with what to do; and when it last moved, as far as that is known."""
+
+    what: str
+    moved_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedFault:
+    """Since when an upgrade cannot be led on, why, and what to do. `since` stays where only the reason changes."""
+
+    since: float
+    what: str
+    fix: str = ""
+
+
+LedFaultTold = Callable[[Upgrade, LedFault, float, Fence | None], None]
+"""Hears of a fault that lasts, perhaps more than once; whoever is told is told once."""
 
 
 class Notices(Protocol):

@@ -1,16 +1,19 @@
-"""What is known of an upgrade beside its gates, in soak above all: daily evals, probes, outputs people read, tickets, cost.
+"""What is known of an upgrade beside its gates, in soak above all: daily evals, probes, outputs people read, tickets, cost,
+and notices that nobody got.
 
 Read from facts alone, so that whoever shows a status opens no log and asks nobody. What writes them: `daily_desk`, `probing`,
-`review`, `tickets`; the month's cost is written down by the daily job (`save_month`).
+`review`, `tickets`, `notices`; the month's cost is written down by the daily job (`save_month`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from segue.controller import daily_facts, probing
 from segue.controller.daily_facts import DailyResult, DailySeen, daily_seen
+from segue.controller.notices_seen import undelivered
 from segue.controller.projection import Projection, project_month
 from segue.controller.review import review_seen
 from segue.controller.review_draw import NO_EVIDENCE
@@ -38,7 +41,15 @@ def soak_facts_view(store: UpgradeStore, upgrade: Upgrade, now: float) -> tuple[
     found = [_daily(store, upgrade, now), _probe(store, upgrade)]
     if is_live:
         found += [_review(store, upgrade), _tickets(store, upgrade, now), _month(store, upgrade)]
-    return tuple(one for one in found if one is not None)
+    return (*(one for one in found if one is not None), *_notices(store, upgrade, now))
+
+
+def _notices(store: UpgradeStore, upgrade: Upgrade, now: float) -> Iterator[SoakFactView]:
+    """Those that nobody got: a line for each receiver and reason, without what of its address may be a secret."""
+    for one in undelivered(store, upgrade, now):
+        figures: dict[str, Any] = {"to": one.to, "count": one.count, "outcome": one.fate or "unsent", "reason": one.reason}
+        figures |= {"attempts": one.attempts, "next_at": one.next_at}
+        yield SoakFactView("notices", one.sentence, is_trouble=not one.is_over, figures=figures)
 
 
 def measure_month(log: ExchangeLog, upgrade: Upgrade, now: float) -> Projection:

@@ -13,11 +13,12 @@ from segue.store.upgrades import UpgradeStore
 from segue.upgrade.log import Upgrade
 
 WEEK_DAYS = 7.0
+DAY_S = 86_400.0
 
 
 def soak_lacks(store: UpgradeStore, upgrade: Upgrade, now: float) -> tuple[str, ...]:
     """All of it, in sentences; empty where nothing is missing."""
-    return (*daily_lacks(store, upgrade, now), *reading_lacks(store, upgrade))
+    return (*daily_lacks(store, upgrade, now), *reading_lacks(store, upgrade, now))
 
 
 def daily_lacks(store: UpgradeStore, upgrade: Upgrade, now: float) -> tuple[str, ...]:
@@ -38,7 +39,7 @@ def daily_lacks(store: UpgradeStore, upgrade: Upgrade, now: float) -> tuple[str,
     return found
 
 
-def reading_lacks(store: UpgradeStore, upgrade: Upgrade) -> tuple[str, ...]:
+def reading_lacks(store: UpgradeStore, upgrade: Upgrade, now: float) -> tuple[str, ...]:
     """For each whole week that the plan soaks, a draw of outputs; and every output that was drawn is read."""
     weeks = int(upgrade.plan.soak / WEEK_DAYS + 1e-9)
     if not weeks:
@@ -47,9 +48,12 @@ def reading_lacks(store: UpgradeStore, upgrade: Upgrade) -> tuple[str, ...]:
     drawn = sum(one.until > upgrade.state.entered_at for one in draws)
     found = []
     if drawn < weeks:
+        # Of a week that is over, a draw is late; one that goes on has its draw before it.
+        over = int((now - upgrade.state.entered_at) / (WEEK_DAYS * DAY_S))
+        late = f"; now, by hand: segue review {name} --draw" if drawn < min(over, weeks) else ""
         found.append(
             f"Outputs of {drawn} of the soak's {weeks} weeks were drawn for people to read; they are drawn with the daily eval "
-            f"where their text is kept (serving: keep), or by hand: segue review {name}"
+            f"where their text is kept (serving: keep){late}"
         )
     seen = review_seen(store, upgrade)
     if seen.n_read < seen.n_sides:

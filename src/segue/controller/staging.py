@@ -2,7 +2,7 @@
 
 The job (`segue replay --upgrade`, `staging_job.py`) writes what it found down as the fact `staging`; the gate is judged anew at
 each look, so that what somebody accepts counts at once. A job that was killed is begun again and goes on where it stopped; on
-another machine it begins anew, unless the fact is there.
+another machine it begins anew, unless the fact is there. One that ended too often without a result is written down as broken.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from segue.controller.effects import AUTHOR
 from segue.controller.jobs import SEGUE, Jobs
-from segue.controller.staging_facts import StagingResult, accepted_of, read_result
+from segue.controller.moments import iso
+from segue.controller.ports import Clock, Standstill
+from segue.controller.staging_facts import StagingResult, accepted_of, find_result, read_result, write_result
 from segue.controller.staging_gate import judge_staging
 from segue.store.upgrades import UpgradeStore
 from segue.upgrade.log import Upgrade
@@ -26,50 +28,72 @@ class StagingJobs:
 
     store: UpgradeStore
     jobs: Jobs
+    clock: Clock
     command: tuple[str, ...] = SEGUE
 
     def start(self, upgrade: Upgrade, number: int) -> None:
         """Begin what entry `number` asked for, unless it is done or runs."""
-        self._tend(upgrade, number)
+        if self._result(upgrade, number) is None:
+            self._tend(upgrade, number)
 
     def seen(self, upgrade: Upgrade) -> tuple[bool | None, tuple[str, ...]]:
         """Whether staging was passed, and why not. Looks after the job on the way."""
         number = self._number(upgrade)
         if number is None:
             return None, ()
-        result = read_result(self.store, upgrade.opening.workflow, upgrade.opening.upgrade, number)
-        if result is not None:
-            return judge_result(self.store, upgrade, result)
-        return None, self._tend(upgrade, number)
+        result = self._result(upgrade, number) or self._tend(upgrade, number)
+        return (None, ()) if result is None else judge_result(self.store, upgrade, result)
+
+    def standstill(self, upgrade: Upgrade) -> Standstill | None:
+        """Its job says nothing any more."""
+        number = self._number(upgrade)
+        for attempt in range(1, MOST_TRIES + 1):
+            name = job_name(upgrade.opening.upgrade, number or 0, attempt)
+            if self.jobs.look(name).standing == "running":
+                told = f"The job of staging runs and shows no progress; {self.jobs.standstill_of(name)}"
+                return Standstill(told, self.jobs.moved_at(name))
+        return None
 
     def _number(self, upgrade: Upgrade) -> int | None:
         """The entry whose job counts: the last that asked for staging, or a resumption after one that found too little."""
-        number = asked_number(upgrade)
+        opening, number = upgrade.opening, asked_number(upgrade)
+        has_failed = False
         for entry in upgrade.entries:
-            if number is None or entry.number <= number or entry.event != "resume" or entry.state.stage != "staging":
+            if number is None or entry.number <= number or entry.state.stage != "staging":
                 continue
-            result = read_result(self.store, upgrade.opening.workflow, upgrade.opening.upgrade, number)
-            if result is not None and has_too_little(upgrade, result):
-                number = entry.number
+            has_failed = has_failed or entry.event == "staging_failed"
+            if entry.event != "resume":
+                continue
+            found = find_result(self.store, opening.workflow, opening.upgrade, number)
+            # Who resumed before there was anything to see has mended nothing.
+            if found is not None and has_too_little(upgrade, found[0]) and (has_failed or iso(entry.at) >= found[1]):
+                number, has_failed = entry.number, False
         return number
 
-    def _tend(self, upgrade: Upgrade, number: int) -> tuple[str, ...]:
-        """Begin the job, or begin it again; what is wrong where that would be of no use."""
+    def _result(self, upgrade: Upgrade, number: int) -> StagingResult | None:
+        return read_result(self.store, upgrade.opening.workflow, upgrade.opening.upgrade, number)
+
+    def _tend(self, upgrade: Upgrade, number: int) -> StagingResult | None:
+        """Begin the job, or begin it again; where that has been of no use, that is what staging found."""
         opening = upgrade.opening
-        if read_result(self.store, opening.workflow, opening.upgrade, number) is not None:
-            return ()
         for attempt in range(1, MOST_TRIES + 1):
             name = job_name(opening.upgrade, number, attempt)
             job = self.jobs.look(name)
             if job.standing == "running":
-                return ()
+                return None
             if job.standing == "absent":
                 words = [*self.command, "replay", opening.workflow, "--upgrade", opening.upgrade, "--entry", str(number)]
                 self.jobs.start(name, [*words, "--json"], SEGUE_AUTHOR=AUTHOR)
-                return ()
-        last = job_name(opening.upgrade, number, MOST_TRIES)
-        said = self.jobs.error_of(last) or f"See {self.jobs.log_of(last)}."
-        return (f"Staging ended {MOST_TRIES} times without a result. {said}",)
+                return None
+        # It may have written its result and ended since that was looked for.
+        result = self._result(upgrade, number)
+        if result is None:
+            last = job_name(opening.upgrade, number, MOST_TRIES)
+            said = self.jobs.error_of(last) or f"See {self.jobs.log_of(last)}."
+            broken = f"Staging ended {MOST_TRIES} times without a result. {said} Mend it, and resume."
+            result = StagingResult(number=number, broken=broken)
+            write_result(self.store, opening.workflow, opening.upgrade, result, author=AUTHOR, at=iso(self.clock()))
+        return result
 
 
 def asked_number(upgrade: Upgrade) -> int | None:

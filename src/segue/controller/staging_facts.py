@@ -52,13 +52,21 @@ def write_result(store: UpgradeStore, workflow: str, upgrade: str, result: Stagi
 
 def read_result(store: UpgradeStore, workflow: str, upgrade: str, number: int | None = None) -> StagingResult | None:
     """What staging found for the entry of this number (the last one, without); `None` as long as nothing is written."""
-    found: StagingResult | None = None
+    found = find_result(store, workflow, upgrade, number)
+    return None if found is None else found[0]
+
+
+def find_result(
+    store: UpgradeStore, workflow: str, upgrade: str, number: int | None = None
+) -> tuple[StagingResult, str] | None:
+    """The same, with the moment at which it was written down (ISO 8601, UTC)."""
+    found: tuple[StagingResult, str] | None = None
     for fact in store.list_facts(workflow, kind=STAGING, subject=upgrade):
         body: Any = fact.body
         if not isinstance(body, dict) or (number is not None and body.get("number") != number):
             continue
         try:
-            found = StagingResult.model_validate(body)
+            found = StagingResult.model_validate(body), fact.at
         except ValidationError:
             # Of another version of Segue: it is as if staging had not been run.
             continue

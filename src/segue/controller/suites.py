@@ -14,9 +14,9 @@ from typing import Any
 
 from segue.controller.daily_facts import TROUBLE, is_measured, last_trouble
 from segue.controller.effects import AUTHOR
-from segue.controller.jobs import SEGUE, Jobs
+from segue.controller.jobs import SEGUE, JobError, Jobs
 from segue.controller.moments import iso
-from segue.controller.ports import Clock
+from segue.controller.ports import Clock, Standstill
 from segue.controller.suites_endpoint import ENDPOINT_KEY, Endpoint
 from segue.controller.suites_seen import Asked, asked_of, find_verdict, stopped_run, suite_seen
 from segue.errors import SegueError
@@ -70,6 +70,24 @@ class EvalJobs:
             return suite_seen(*found)
         return self._without_verdict(upgrade, asked)
 
+    def standstill(self, upgrade: Upgrade) -> Standstill | None:
+        """It says nothing any more, or waits for somebody else's."""
+        opening, asked = upgrade.opening, asked_of(upgrade)
+        if asked is None:
+            return None
+        name = _job_name(upgrade, asked.number, max(1, self._tries(upgrade, asked.number)))
+        if self.jobs.look(name).standing == "running":
+            told = f"The regression eval runs and shows no progress; {self.jobs.standstill_of(name)}"
+            return Standstill(told, self.jobs.moved_at(name))
+        held = self._holder(opening.workflow)
+        if held is None:
+            return None
+        who = f"{held.run or 'a run'}, begun {held.at or 'at an unknown time'} by {held.author or 'somebody'}"
+        return Standstill(
+            f"The regression eval waits for another eval of '{opening.workflow}' ({who}). See that it goes on, or end it; then "
+            "resume, and this one begins."
+        )
+
     def _without_verdict(self, upgrade: Upgrade, asked: Asked) -> SuiteSeen | None:
         """It runs, waits for another eval of the workflow, is begun again, or is broken: then it holds, and says why."""
         ended = self._ended(upgrade, asked.number)
@@ -117,26 +135,33 @@ class EvalJobs:
         self._note(upgrade, number, tried, reason=reason, code=code)
 
     def _begin(self, upgrade: Upgrade, number: int, attempt: int) -> None:
-        """The fact comes first: a crash between the two leaves a job that counts as died, which is begun again."""
+        """The fact comes second: what could not be begun was not tried. What began without its fact is found by its name."""
         opening, state = upgrade.opening, upgrade.state
         words = [*self.command, "eval", opening.workflow, "--candidate", state.candidate, "--incumbent", state.incumbent]
         budget = upgrade.plan.eval_usd
         if budget is not None:
             words += ["--budget", f"{budget:g}usd"]
+        self.jobs.start(_job_name(upgrade, number, attempt), [*words, "--json"], SEGUE_AUTHOR=AUTHOR)
         body: dict[str, Json] = {"number": number, "attempt": attempt, "standing": "begun"}
         self._fact(upgrade, body)
-        self.jobs.start(_job_name(upgrade, number, attempt), [*words, "--json"], SEGUE_AUTHOR=AUTHOR)
 
     def _is_busy(self, workflow: str) -> bool:
         """Whether an eval of the workflow runs anywhere: somebody's own, or ours on another machine. Two would pay twice."""
+        return self._holder(workflow) is not None
+
+    def _holder(self, workflow: str) -> Claim | None:
         name = f"eval {workflow}"
         held = self.store.claim(name, Claim("look", iso(self.clock()), AUTHOR))
         if held is None:
             self.store.release(name)
-        return held is not None
+        return held
 
     def _tries(self, upgrade: Upgrade, number: int) -> int:
-        return max((int(one["attempt"]) for one in self._runs(upgrade, number)), default=0)
+        """By the facts; or by the job itself, where it was begun and whoever began it was killed before the fact."""
+        tried = max((int(one["attempt"]) for one in self._runs(upgrade, number)), default=0)
+        while tried < MOST_TRIES and self.jobs.look(_job_name(upgrade, number, tried + 1)).standing != "absent":
+            tried += 1
+        return tried
 
     def _ended(self, upgrade: Upgrade, number: int) -> dict[str, Any] | None:
         return next((one for one in self._runs(upgrade, number) if one["standing"] == "ended"), None)
@@ -172,9 +197,16 @@ class EvalJobs:
         if endpoint is None:
             self._trouble(upgrade, _NOWHERE)
             return
-        # Each costs money: one that is killed again and again, for want of memory say, is not begun at every look.
+        try:
+            self._begin_daily(upgrade, day.isoformat(), endpoint)
+        except JobError as error:
+            # Told with what runs beside the upgrade, which is led on without it.
+            self._trouble(upgrade, " ".join(one.sentence() for one in error.faults[:1]))
+
+    def _begin_daily(self, upgrade: Upgrade, day: str, endpoint: Endpoint) -> None:
+        """Each costs money: one that is killed again and again, for want of memory say, is not begun at every look."""
         for attempt in range(1, MOST_TRIES + 1):
-            name = _daily_name(upgrade, day.isoformat(), attempt)
+            name = _daily_name(upgrade, day, attempt)
             job = self.jobs.look(name)
             if job.standing == "absent":
                 words = [*self.command, "daily", upgrade.opening.workflow, "--environment", upgrade.opening.environment]
@@ -185,7 +217,7 @@ class EvalJobs:
                 self._trouble(upgrade, f"The daily eval of {day} broke: {said}")
             if job.standing != "died":
                 return
-        last = self.jobs.log_of(_daily_name(upgrade, day.isoformat(), MOST_TRIES))
+        last = self.jobs.log_of(_daily_name(upgrade, day, MOST_TRIES))
         self._trouble(upgrade, f"The daily eval of {day} was killed {MOST_TRIES} times; see {last}")
 
     def _trouble(self, upgrade: Upgrade, told: str) -> None:

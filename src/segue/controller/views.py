@@ -12,6 +12,7 @@ from segue.controller.actions import LOOK
 from segue.controller.controller import LOOKS_A_CYCLE
 from segue.controller.effects import DONE
 from segue.controller.learnings import list_learnings
+from segue.controller.led_faults import standing_fault
 from segue.controller.moments import iso
 from segue.controller.soak_facts import soak_facts_view
 from segue.controller.views_next import next_steps
@@ -25,6 +26,7 @@ from segue.papers.upgrade_view import (
     ClockView,
     ControllerView,
     EntryView,
+    FaultView,
     GateView,
     GatewayView,
     HistoryView,
@@ -77,7 +79,7 @@ def status_view(store: Store, upgrade: Upgrade, now: float, *, lease_now: float 
         opened_by=opening.by,
         opened_at=iso(opening.at),
         reason=opening.reason,
-        despite=opening.despite,
+        despite=upgrade.despite,
         stage=state.stage,
         standing=state.standing,
         step=state.step if state.stage == "canary" else None,
@@ -95,6 +97,7 @@ def status_view(store: Store, upgrade: Upgrade, now: float, *, lease_now: float 
         revision=revision,
         gateways=_gateways(store, upgrade),
         beside=soak_facts_view(store, upgrade, now),
+        fault=_fault(store, upgrade),
     )
 
 
@@ -202,6 +205,19 @@ def _done(store: Store, upgrade: Upgrade) -> frozenset[int]:
     opening = upgrade.opening
     facts = store.list_facts(opening.workflow, kind=DONE, subject=opening.upgrade)
     return frozenset(one.body["number"] for one in facts if isinstance(one.body, dict))
+
+
+def _fault(store: Store, upgrade: Upgrade) -> FaultView | None:
+    """What keeps it from being led on. Of one that has ended with all of it carried out nobody looks any more."""
+    found = standing_fault(store, upgrade.opening.upgrade)
+    if found is None or (upgrade.state.is_ended and not _left(upgrade, _done(store, upgrade))):
+        return None
+    return FaultView(iso(found.since), found.what, found.fix)
+
+
+def _left(upgrade: Upgrade, done: frozenset[int]) -> bool:
+    """Whether something that its log asks for is still to be carried out."""
+    return any(one.effects and one.number not in done for one in upgrade.entries)
 
 
 def _last_look(store: Store, upgrade: Upgrade, now: float) -> tuple[LookView | None, float | None]:

@@ -34,7 +34,7 @@ def next_steps(
     if state.standing == "holding":
         return _held(upgrade)
     if state.stage in LIVE and not state.is_counting:
-        return (NextView("Its time begins once every gateway has confirmed the route."),)
+        return (_unconfirmed(upgrade, now),)
     if state.stage not in LIVE:
         return (*_asked(upgrade), NextView(_OFFLINE[state.stage]))
     return (*_asked(upgrade), _going(upgrade, served_s, missing, now))
@@ -97,7 +97,7 @@ def _held(upgrade: Upgrade) -> tuple[NextView, ...]:
         found.append(_person(upgrade, "resume", "Once what held it is mended, or somebody answers for it, it goes on:"))
     if find_row(state.stage, state.standing, "advance", state.held_by) is not None and state.held_by not in UNPASSABLE:
         found.append(_person(upgrade, "advance", "Or it is left as it is, and the next stage or step begins:"))
-    if find_row(state.stage, state.standing, "roll_back", state.held_by) is not None:
+    if state.stage in LIVE and find_row(state.stage, state.standing, "roll_back", state.held_by) is not None:
         found.append(_person(upgrade, "roll_back", "Or users go back:"))
     elif find_row(state.stage, state.standing, "abort", state.held_by) is not None:
         found.append(_person(upgrade, "abort", "Or it ends here:"))
@@ -124,8 +124,20 @@ def _going(upgrade: Upgrade, served_s: float, missing: tuple[str, ...] | None, n
     elif missing:
         what += f", once what is missing is there ({len(missing)} thing{'' if len(missing) == 1 else 's'})"
     if latest is not None and missing:
-        what += f"; a person decides if it is not by {iso(latest)[:16].replace('T', ' ')} UTC"
+        what += _decided_by(latest)
     return NextView(f"{what}.", at=None if earliest is None else iso(earliest))
+
+
+def _unconfirmed(upgrade: Upgrade, now: float) -> NextView:
+    """Its time stands until the gateways serve what was asked for."""
+    _, latest = until(upgrade.state, upgrade.plan, 0.0, now)
+    begins = "begins once every gateway has confirmed the route"
+    what = "goes on once every gateway serves the route again" if upgrade.state.periods else begins
+    return NextView(f"Its time {what}{_decided_by(latest)}.")
+
+
+def _decided_by(latest: float | None) -> str:
+    return "" if latest is None else f"; a person decides if it is not by {iso(latest)[:16].replace('T', ' ')} UTC"
 
 
 def _person(upgrade: Upgrade, action: Action, what: str, rest: str = "") -> NextView:

@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from segue.controller.ports import Clock, Gateways, Grounds, Incumbent, LiveEvidence, Notices, Staging, Suites
+from segue.controller.ports import (
+    Clock,
+    Gateways,
+    Grounds,
+    Incumbent,
+    LedFault,
+    LedFaultTold,
+    LiveEvidence,
+    Notices,
+    Staging,
+    Suites,
+)
 from segue.store.base import Store
+from segue.store.upgrades import Fence
 from segue.upgrade.log import Upgrade, UpgradeEntry
+from segue.upgrade.seen import Seen
 
 
 def _no_incident(upgrade: Upgrade, entry: UpgradeEntry) -> None:
@@ -19,11 +32,20 @@ def _nothing_lacks(upgrade: Upgrade, now: float) -> tuple[str, ...]:  # noqa: AR
     return ()
 
 
+def _no_troubles(upgrade: Upgrade, seen: Seen, now: float, fence: Fence | None) -> None:
+    """For worlds in which nobody is told of them."""
+
+
+def _no_led_fault(upgrade: Upgrade, fault: LedFault, now: float, fence: Fence | None) -> None:
+    """For worlds in which nobody reads notices."""
+
+
 @dataclass(frozen=True)
 class World:
     """What the controller is given. `incident` opens an entry's incident, once; `shadowed` hears of one that leaves shadow.
 
-    `soak_lacks` names what a soak waits for beside its labels.
+    `soak_lacks` names what a soak waits for beside its labels. `troubles` tells people of what nothing is decided on,
+    `led_fault` of a fault that lasts.
     """
 
     store: Store
@@ -38,3 +60,5 @@ class World:
     incident: Callable[[Upgrade, UpgradeEntry], None] = _no_incident
     shadowed: Callable[[Upgrade, UpgradeEntry], None] = _no_incident
     soak_lacks: Callable[[Upgrade, float], tuple[str, ...]] = _nothing_lacks
+    troubles: Callable[[Upgrade, Seen, float, Fence | None], None] = _no_troubles
+    led_fault: LedFaultTold = _no_led_fault

@@ -6,12 +6,13 @@ A sink of a call. It decides when there is an answer; whom to ask instead is for
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import msgspec
 
 from segue.gateway.edge import Edge, StreamWatch
-from segue.gateway.http import Call, Failure, ResponseHead
+from segue.gateway.http import Call, Failure, FailureKind, ResponseHead
 from segue.gateway.marked import Marking
 from segue.gateway.translated import TranslatedStream, Translation, translate_answer
 from segue.gateway.unasked import Unasked
@@ -27,10 +28,16 @@ LONGEST_ANSWER = 64 << 20
 """Bytes of an answer that is held until it is whole."""
 CLIENTS_FAULT = frozenset((400, 413, 422))
 """Statuses that say the request itself is wrong: the incumbent's word on that is the client's to hear."""
+_PASSING = frozenset((408, 409, 425, 429))
+"""Those below 500 after which it may answer the next time. The others say that it is asked with a wrong key, or elsewhere."""
+_LASTING = frozenset(("auth", "refused_request"))
+"""Kinds of failure that do not pass."""
 _BY_STATUS: dict[int, ErrorKind] = {408: "timeout", 429: "rate_limit", 503: "overloaded", 504: "timeout", 529: "overloaded"}
 _SLOW = frozenset(("connect_timeout", "first_byte_timeout", "stalled", "too_long"))
 _JSON = ResponseHead(200, [(b"content-type", b"application/json")], None)
 _STREAM = ResponseHead(200, [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")], None)
+
+_MESSAGE_LIMIT = 300
 
 _decode = msgspec.json.Decoder().decode
 
@@ -38,8 +45,8 @@ _decode = msgspec.json.Decoder().decode
 class Teller(Protocol):
     """Who is told what became of an answer."""
 
-    def failed(self, why: str, error: ClientError) -> None:
-        """There is none, and nothing of one was passed on."""
+    def failed(self, why: str, error: ClientError, *, lasts: bool = False) -> None:
+        """There is none, and nothing of one was passed on. It `lasts` if asking again would not help."""
 
     def refused(self, head: ResponseHead, body: bytes) -> None:
         """The provider says that the request is wrong."""
@@ -214,7 +221,7 @@ class Answer:
         if self._is_over:
             return
         kind: ErrorKind = "timeout" if failure.kind.value in _SLOW else "server"
-        error = ClientError(kind, f"The provider did not answer ({failure.kind.value}).", code=failure.kind.value)
+        error = ClientError(kind, tell_failure(failure), code=failure.kind.value)
         if not self._is_passing:
             self._teller.failed(failure.kind.value, error)
         elif self._stream is not None and self._stream.ended:
@@ -233,7 +240,8 @@ class Answer:
         elif head.status >= 300:
             kind = _BY_STATUS.get(head.status, "server")
             told = f"The provider failed with status {head.status}."
-            self._teller.failed(f"status {head.status}", ClientError(kind, told, retry_after=head.header(b"retry-after")))
+            error = ClientError(kind, told, retry_after=head.header(b"retry-after"))
+            self._teller.failed(f"status {head.status}", error, lasts=head.status < 500 and head.status not in _PASSING)
         elif self._wants_stream:
             told = "The provider sent no stream, which it was asked for."
             self._teller.failed("no stream", ClientError("server", told, code="bad_reply"))
@@ -242,7 +250,7 @@ class Answer:
         else:
             found = translate_answer(self._translation, body)
             if isinstance(found, ProviderFailure):
-                self._teller.failed(found.kind, ClientError.from_failure(found))
+                self._teller.failed(found.kind, ClientError.from_failure(found), lasts=found.kind in _LASTING)
             else:
                 self._teller.answered(_JSON, found, body)
 
@@ -252,8 +260,8 @@ class Answer:
             if not body.isascii():
                 body.decode()
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            error = ClientError("server", "The provider's answer was none.", code="bad_reply")
-            self._teller.failed("bad_reply", error)
+            error, why = _why_none(body)
+            self._teller.failed(why, error, lasts=why in _LASTING)
         else:
             shown = body if self._marking is None else self._marking.mark_body(body)
             self._teller.answered(_as_json(head), shown, body)
@@ -268,6 +276,8 @@ class Answer:
                     self._give_up("stream without an answer", "The provider's stream held no answer.")
                 return
             self._is_passing, self._passes = True, stream.passes
+            if self.call is not None:
+                self.call.streams()
             held, self._held = b"".join(self._held), []
             frames = b""
             self._go(self._teller.stream_begins(self._shown_head(), held))
@@ -312,6 +322,30 @@ class Answer:
     def _go(self, has_room: bool) -> None:
         if not has_room and self.call is not None:
             self.call.pause()
+
+
+def tell_failure(failure: Failure) -> str:
+    """What a client is told of a call that failed: one that ran out of time may have answered, only not to the end."""
+    is_cut = failure.kind in (FailureKind.TOO_LONG, FailureKind.STALLED)
+    return failure.detail if is_cut and failure.detail else f"The provider did not answer ({failure.kind.value})."
+
+
+def _why_none(body: bytes) -> tuple[ClientError, str]:
+    """What is told of a body that is no answer, and the kind of failure: where it says itself that it failed, how."""
+    try:
+        told = _decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        told = None
+    said = told if isinstance(told, dict) else {}
+    if said.get("error") is None and said.get("status") != "failed" and said.get("type") != "error":
+        not_whole = said.get("status") in ("cancelled", "in_progress", "queued")
+        message = f"The provider's answer is not whole ({said['status']})." if not_whole else "The provider's answer was none."
+        return ClientError("server", message, code="bad_reply"), "bad_reply"
+    error = error_from_json({"error": said.get("error")})
+    failure = describe_error(200, error)
+    message = "The provider's answer says that it failed"
+    shown = " ".join((error.message or "").split())[:_MESSAGE_LIMIT] if failure.kind != "auth" else ""
+    return replace(ClientError.from_failure(failure), message=f"{message}: {shown}" if shown else f"{message}."), failure.kind
 
 
 def _as_json(head: ResponseHead) -> ResponseHead:

@@ -19,7 +19,9 @@ from segue.model.request import ModelRequest
 from segue.model.serving import Serving
 from segue.providers.dialects import DIALECTS
 from segue.providers.rendering import INPUT, prompt_variables, substitute
+from segue.wire.fields.responses import NEVER_SERVED, RESPONSES
 from segue.wire.neutral.conversation import Dialect
+from segue.wire.neutral.refusal import Refusals
 from segue.wire.profiles import WireProfile
 
 Raw = msgspec.Raw
@@ -38,6 +40,11 @@ CONVERSATION: Mapping[Dialect, frozenset[str]] = {
 """What a request is made of whoever decides the behaviour: the conversation, whom it is with, and how it is delivered."""
 BROUGHT_ANYWAY: Mapping[Dialect, frozenset[str]] = {"anthropic_messages": frozenset({"max_tokens"})}
 """Fields that a dialect's clients cannot leave out. The bundle's value holds."""
+
+BETAS = "anthropic-beta"
+"""A header of the request that `may_set` may name, and no field of its body. See `betas`."""
+_SYNONYMS: Mapping[str, tuple[frozenset[str], ...]] = {"openai": (frozenset({"max_tokens", "max_completion_tokens"}),)}
+"""Fields of a dialect that say the same: whoever sets one sets them all."""
 
 CODEC_OF: Mapping[str, Dialect] = {
     "openai": "openai_chat",
@@ -81,6 +88,8 @@ class AppliedBundle:
     system: bytes | None
     asks_usage: bool = False
     """Its streams tell tokens only if they are asked for, and may be."""
+    overruled: frozenset[str] = frozenset()
+    """Fields that say what one of the bundle's own says: the application's go no further."""
 
     @classmethod
     def of(cls, bundle: Bundle, dialect: str, profile: WireProfile, serving: Serving) -> AppliedBundle:
@@ -113,6 +122,7 @@ class AppliedBundle:
             variables=variables,
             system=system,
             asks_usage=dialect == "openai" and profile.stream_usage,
+            overruled=frozenset().union(*(same - owned.keys() for same in _SYNONYMS.get(dialect, ()) if same & owned.keys())),
         )
 
     def has_thinking_budget(self, fields: Fields) -> bool:
@@ -126,8 +136,15 @@ class AppliedBundle:
         mine = _allowed(client, self.may_set)
         if mine.issuperset(fields):
             return fields
+        others = fields.keys() - mine
+        faults: list[Fault] = []
+        if client == "openai_responses" and (kept_there := others & NEVER_SERVED):
+            faults += _kept_there({name: fields[name] for name in sorted(kept_there)})
+            others -= kept_there
         if self.refuses_others:
-            raise _refused([_other(name) for name in sorted(fields.keys() - mine)])
+            faults += [_other(name) for name in sorted(others)]
+        if faults:
+            raise _refused(faults)
         return {name: value for name, value in fields.items() if name in mine}
 
     def apply(self, fields: Fields) -> bytes:
@@ -141,6 +158,8 @@ class AppliedBundle:
         """
         whole: dict[str, Raw] = {**fields, **self.owned}
         whole.pop(OWN_FIELD, None)
+        for name in self.overruled:
+            whole.pop(name, None)
         if changed:
             whole.update(changed)
         codec = CODEC_OF[self.dialect]
@@ -186,7 +205,16 @@ class AppliedBundle:
 
 @lru_cache(maxsize=256)
 def _allowed(client: Dialect, may_set: frozenset[str]) -> frozenset[str]:
-    return CONVERSATION[client] | BROUGHT_ANYWAY.get(client, frozenset()) | may_set
+    mine = CONVERSATION[client] | BROUGHT_ANYWAY.get(client, frozenset()) | (may_set - {BETAS})
+    return mine - NEVER_SERVED if client == "openai_responses" else mine
+
+
+def _kept_there(fields: Fields) -> list[Fault]:
+    """What would have the provider keep the conversation, told as where a request is translated. No leave helps: with bundles
+    of several providers a conversation is at home with none, and the gateway has nothing stored."""
+    refusals = Refusals("openai_responses")
+    RESPONSES.check("request", {name: _decode_any.decode(value) for name, value in fields.items()}, "", refusals)
+    return [_fault(one.reason, one.remedy, one.field) for one in refusals.found]
 
 
 def _own_variables(fields: Fields) -> dict[str, str]:
@@ -222,15 +250,19 @@ def _included(given: Raw | None, owned: Raw) -> Raw:
     return Raw(_encode([*asked, *(one for one in wanted if one not in asked)] if isinstance(asked, list) else wanted))
 
 
-def _last_user(messages: list[Any]) -> int | None:
-    return next(
-        (
-            at
-            for at in range(len(messages) - 1, -1, -1)
-            if isinstance(messages[at], dict) and messages[at].get("role") == "user"
-        ),
-        None,
-    )
+def _last_user(turns: list[Any]) -> int | None:
+    """The last message of the user's own: a turn of Anthropic's that only brings results of tools is none."""
+    return next((at for at in range(len(turns) - 1, -1, -1) if _is_users_own(turns[at])), None)
+
+
+def _is_users_own(turn: Any) -> bool:
+    if not isinstance(turn, dict) or turn.get("role") != "user":
+        return False
+    content = turn.get("content")
+    if not isinstance(content, list):
+        return True
+    kinds = [part.get("type") for part in content if isinstance(part, dict)]
+    return _RESULT not in kinds or any(kind in _TEXTS for kind in kinds)
 
 
 def _last_user_text(messages: Raw) -> str | None:
@@ -246,7 +278,10 @@ def _last_user_text(messages: Raw) -> str | None:
 
 
 def _place(messages: Raw, text: str, part_type: str) -> Raw:
-    """The last user message says `text` instead; whatever else it holds (images, files, results of tools) stays."""
+    """The last user message says `text` instead; whatever else it holds (images, files) stays.
+
+    Results of tools stay before it: Anthropic refuses a turn in which anything stands before them.
+    """
     turns = _decode_any.decode(messages)
     at = _last_user(turns)
     if at is None:
@@ -254,7 +289,9 @@ def _place(messages: Raw, text: str, part_type: str) -> Raw:
     content = turns[at].get("content")
     if isinstance(content, list):
         kept = [part for part in content if not (isinstance(part, dict) and part.get("type") in _TEXTS)]
-        turns[at] = {**turns[at], "content": [{"type": part_type, "text": text}, *kept] if kept else text}
+        results = [part for part in kept if isinstance(part, dict) and part.get("type") == _RESULT]
+        rest = [part for part in kept if part not in results] if results else kept
+        turns[at] = {**turns[at], "content": [*results, {"type": part_type, "text": text}, *rest] if kept else text}
     else:
         turns[at] = {**turns[at], "content": text}
     return Raw(_encode(turns))
@@ -298,6 +335,8 @@ def _before(first: bytes, items: bytes) -> Raw:
 
 
 _TEXTS = tuple(_TEXT_PARTS.values())
+_RESULT = "tool_result"
+"""The part that brings what a tool has answered, in a turn of the user (Anthropic). Other dialects have turns of their own."""
 _SYSTEM: Mapping[str, Callable[[dict[str, Raw], Raw, bytes], None]] = {
     "openai": _chat_system,
     "openai_responses": _responses_system,

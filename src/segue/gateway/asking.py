@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -11,7 +11,9 @@ from segue.errors import Fault, InputError
 from segue.exchanges.outcome import Outcome
 from segue.exchanges.record import ServedExchange
 from segue.gateway.applied import CODEC_OF, Fields
+from segue.gateway.betas import refuse_betas, tell_ignored, with_betas
 from segue.gateway.edge import Edge
+from segue.gateway.http import Header
 from segue.gateway.marked import Marking, prepare_own
 from segue.gateway.target import ServedWorkflow, Target
 from segue.gateway.translated import Translation, translate_request
@@ -35,6 +37,7 @@ class Asking(msgspec.Struct, frozen=True, gc=False):
     idempotency_key: bytes | None = None
     traceparent: str | None = None
     tags: tuple[str, ...] = ()
+    betas: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,20 @@ def prepare(asking: Asking, target: Target) -> tuple[bytes, Translation | Markin
         raise InputError.from_faults([fault], subject="the request") from error
 
 
+def upstream_headers(asking: Asking, target: Target) -> Sequence[Header]:
+    """What a bundle's provider is told in the head, beside what only the user's own request brings."""
+    return target.headers if asking.betas is None else with_betas(target.headers, asking.betas, target.applied)
+
+
+def ignored_headers(asking: Asking) -> Sequence[Header]:
+    """What the answer says of headers that went no further."""
+    return () if asking.betas is None else tell_ignored(asking.workflow.targets[asking.assigned.bundle].applied)
+
+
 def _prepared(asking: Asking, target: Target) -> tuple[bytes, Translation | Marking | Unasked | None]:
     applied = target.applied
+    if asking.betas is not None:
+        refuse_betas(applied)
     if asking.edge.codec == CODEC_OF[applied.dialect]:
         return prepare_own(applied, asking.fields, asking.body, target.origin)
     translation = translate_request(

@@ -7,6 +7,9 @@ spell end says nothing of this one.
     closed ──(failures ≥ share of the last calls, and at least so many)──► open
     open ────(rest_s later, for one call at a time)──► half open
     half open ──(the call answered)──► closed      half open ──(it failed)──► open
+
+A call whose client gave up on it tells little: the client may be impatient. As many of them in a row as there have to be
+failures, with no answer in between, are failures all together, and so is each that follows.
 """
 
 from __future__ import annotations
@@ -46,7 +49,10 @@ class _Slot:
 class Breaker:
     """Of one bundle in one process."""
 
-    __slots__ = ("_failed", "_is_trying", "_n", "_rests_until", "_slot", "_slot_ends", "_slots", "_spell", "settings", "state")
+    __slots__ = (
+        *("_failed", "_is_trying", "_left", "_n", "_rests_until", "_slot", "_slot_ends", "_slots", "_spell"),
+        *("settings", "state"),
+    )
 
     def __init__(self, settings: BreakerSettings | None = None) -> None:
         self.settings = settings or BreakerSettings()
@@ -57,6 +63,7 @@ class Breaker:
         self._n = self._failed = 0
         self._rests_until = 0.0
         self._is_trying = False
+        self._left = 0
         self._spell = 0
 
     def admit(self, now: float) -> int | None:
@@ -71,10 +78,26 @@ class Breaker:
             return self._spell
         return None
 
-    def abandon(self, spell: int) -> None:
-        """A call that was let through ended without an outcome: the client went away."""
+    def abandon(self, spell: int, *, is_well: bool = False) -> None:
+        """A call that was let through ended without an outcome; `is_well` if an answer was coming when its client left."""
         if spell == self._spell:
             self._is_trying = False
+            if is_well:
+                self._left = 0
+
+    def give_up(self, now: float, spell: int) -> bool:
+        """A call ended as its client gave up on a bundle that said nothing (more). True if this opens it."""
+        if spell != self._spell:
+            return False
+        self._is_trying = False
+        self._left += 1
+        enough = self.settings.failures
+        if self._left < enough:
+            return False
+        if self._left == enough and self.state == "closed":
+            for _ in range(enough - 1):
+                self._note(now, answered=False)
+        return self.tell(now, spell, answered=False)
 
     def tell(self, now: float, spell: int, *, answered: bool) -> bool:
         """How a call ended. True if this closes or opens it: somebody should hear of that."""
@@ -83,10 +106,13 @@ class Breaker:
         before = self.state
         if before == "half open":
             self._is_trying = False
+            self._left = 0 if answered else self._left
             self._move("closed" if answered else "open", now)
         elif before == "closed":
             self._note(now, answered)
-            if not answered and self._burns():
+            if answered:
+                self._left = 0
+            elif self._burns():
                 self._move("open", now)
         return self.state != before
 

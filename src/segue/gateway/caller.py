@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from segue.errors import Fault
+from segue.gateway.betas import read_betas
 from segue.gateway.http import Request
 from segue.gateway.identity import Identity, read_headers
 from segue.gateway.keys import KeyRing
@@ -23,7 +24,7 @@ _NOTE = "caller"
 class Caller:
     """One head, read. `key` is None where it carries none that is valid; `faults` are of what it says of its user."""
 
-    __slots__ = ("faults", "headers", "idempotency_key", "key", "path", "ring", "told", "traceparent", "who")
+    __slots__ = ("betas", "faults", "headers", "idempotency_key", "key", "path", "ring", "told", "traceparent", "who")
 
     def __init__(self, target: bytes, headers: Mapping[bytes, bytes], ring: KeyRing) -> None:
         self.path = target.partition(b"?")[0]
@@ -35,6 +36,7 @@ class Caller:
         self.idempotency_key = headers.get(b"idempotency-key")
         self.told = headers.get(TOLD)
         trace = headers.get(TRACE)
+        self.betas: bytes | None = None
         self.traceparent = None if trace is None else read_traceparent(trace)
 
 
@@ -43,4 +45,5 @@ def read_caller(request: Request, ring: KeyRing) -> Caller:
     found: Caller | None = request.notes.get(_NOTE)
     if found is None or found.ring is not ring:
         found = request.notes[_NOTE] = Caller(request.target, dict(request.headers), ring)
+        found.betas = read_betas(request.headers)
     return found

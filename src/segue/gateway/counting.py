@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from segue.errors import InputError
-from segue.gateway.answer import CLIENTS_FAULT
+from segue.gateway.answer import CLIENTS_FAULT, tell_failure
 from segue.gateway.applied import CODEC_OF
-from segue.gateway.asking import Asking, prepare
+from segue.gateway.asking import Asking, ignored_headers, prepare, upstream_headers
 from segue.gateway.edge import EDGES, Edge
 from segue.gateway.http import Call, Failure, HttpExchange, ResponseHead, UpstreamRequest
 from segue.gateway.target import Target
@@ -146,7 +146,7 @@ class CountRequest:
     def on_failure(self, failure: Failure) -> None:
         """The provider could not be asked, or broke off."""
         kind: ErrorKind = "timeout" if "timeout" in failure.kind.value else "server"
-        self._ask_next(ClientError(kind, f"The provider did not answer ({failure.kind.value}).", code=failure.kind.value))
+        self._ask_next(ClientError(kind, tell_failure(failure), code=failure.kind.value))
 
     # within
 
@@ -163,7 +163,8 @@ class CountRequest:
                 error = ClientError("invalid_request", message, fault.faults[0].path, "not_served")
                 continue
             self._target = target
-            request = UpstreamRequest(b"POST", target.path + counter.suffix, target.headers, body)
+            headers = upstream_headers(self._asking, target)
+            request = UpstreamRequest(b"POST", target.path + counter.suffix, headers, body)
             self._call = target.upstream.send(request, self, target.timeouts)
             return
         self._call = None
@@ -190,7 +191,7 @@ class CountRequest:
             return
         assert self._target is not None, "somebody answered"
         self._call = None
-        headers = [_JSON, (b"segue-bundle", self._target.digest.encode())]
+        headers = [_JSON, (b"segue-bundle", self._target.digest.encode()), *ignored_headers(self._asking)]
         self._exchange.respond(200, headers, _encode(self._count.body(number)))
 
     def _refusal(self, head: ResponseHead, body: bytes) -> ClientError:
@@ -203,7 +204,7 @@ class CountRequest:
         return ClientError(kind, message, code="refused_request")
 
     def _tell(self, error: ClientError) -> None:
-        self._exchange.respond(error.status, [_JSON], self._count.edge.error_body(error))
+        self._exchange.respond(error.status, [_JSON, *ignored_headers(self._asking)], self._count.edge.error_body(error))
 
     def _client_gone(self) -> None:
         if self._call is not None:

@@ -34,16 +34,25 @@ class _Choice(msgspec.Struct):
     message: dict[str, msgspec.Raw]
 
 
+# What an answer must not say of itself stands in the types, so that one that is well costs nothing more. How it ended may be
+# missing: some servers leave it out, and the bytes are the provider's.
+
+
 class _ChatAnswer(msgspec.Struct):
     choices: Annotated[list[_Choice], msgspec.Meta(min_length=1)]
+    error: None = None
 
 
 class _ResponsesAnswer(msgspec.Struct):
     output: list[dict[str, msgspec.Raw]]
+    status: Literal["completed", "incomplete"] | None = None
+    error: None = None
 
 
 class _MessagesAnswer(msgspec.Struct):
     content: list[dict[str, msgspec.Raw]]
+    type: Literal["message"] | None = None
+    error: None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,7 @@ class Edge:
     """One client dialect. `sees` says of an event's JSON whether a client that has it has something of the answer.
 
     `signs` says what a `data` line tells, and `may_tell`, quickly, whether one of some lines tells anything. `check_answer`
-    raises what msgspec raises where a body is no answer.
+    raises what msgspec raises where a body is no answer, or one that says that it failed or is not whole.
     """
 
     codec: Dialect

@@ -71,6 +71,10 @@ class FeedbackDesk:
         rows = [_answer(one) for one in found]
         exchange.respond(202, [_JSON], _encode({"feedback": rows} if is_list else rows[0]))
 
+    def keyless(self) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """What is told without a valid key, whatever the body may hold."""
+        return _told(_no_key())
+
     def take_header(self, raw: bytes, key: GatewayKey) -> ClientError | None:
         """Feedback that comes with a request: kept, or what is wrong with it. A log that cannot keep it stops no request."""
         error = _refusal(key)

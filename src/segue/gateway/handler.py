@@ -20,11 +20,12 @@ from segue.gateway.counting import COUNTS, CountRequest
 from segue.gateway.edge import EDGES, Edge
 from segue.gateway.feedback import PATH as FEEDBACK
 from segue.gateway.feedback import FeedbackDesk
-from segue.gateway.http import HttpExchange
+from segue.gateway.http import Headers, HttpExchange, Refusal, Request
 from segue.gateway.identity import TAGS, read_user
 from segue.gateway.keys import KeyRing
 from segue.gateway.models import PATH as MODELS
 from segue.gateway.models import list_models, show_model
+from segue.gateway.refusing import JSON, find_edge, unknown_path, word_refusal, wrong_method
 from segue.gateway.serving import ServedRequest
 from segue.gateway.shadow import Shadows
 from segue.gateway.target import Plane, ServedWorkflow
@@ -32,7 +33,8 @@ from segue.model.serving import GatewayKey
 from segue.routing import Asked
 from segue.wire.neutral.client_error import ClientError
 
-_JSON = (b"content-type", b"application/json")
+_FOR_ALL = frozenset((b"/healthz", b"/readyz"))
+Told = tuple[int, Headers, bytes]
 _EDGES: Mapping[bytes, Edge] = {path.encode(): edge for path, edge in EDGES.items()}
 _encode = msgspec.json.Encoder().encode
 _decode_text = msgspec.json.Decoder(str).decode
@@ -81,21 +83,50 @@ class Gateway:
         path = caller.path
         edge = _EDGES.get(path)
         if edge is None:
-            method, other = self._others.get(MODELS if path.startswith(MODELS + b"/") else path, (b"", None))
+            method, other = self._find_other(path)
             if other is None:
-                self._unknown(exchange, path)
+                exchange.respond(*self._unknown(caller))
             elif request.method != method and (request.method, method) != (b"HEAD", b"GET"):
-                self._wrong_method(exchange, method)
+                exchange.respond(*_wrong_method(caller, method))
             else:
                 other(exchange, caller)
             return
         if request.method != b"POST":
-            self._wrong_method(exchange, b"POST")
+            exchange.respond(*_wrong_method(caller, b"POST"))
             return
         error = self._serve(exchange, edge, caller)
         if error is not None:
             self.refused[error.code or error.kind] += 1
-            exchange.respond(error.status, [_JSON], edge.error_body(error))
+            exchange.respond(error.status, [JSON], edge.error_body(error))
+
+    def answer_head(self, request: Request) -> Told | None:
+        """What can be answered before the body is there: an unknown path, a wrong method, a key that is not valid."""
+        caller = read_caller(request, self.keys)
+        path = caller.path
+        edge = _EDGES.get(path)
+        method, other = (b"POST", None) if edge is not None else self._find_other(path)
+        if edge is None and other is None:
+            return self._unknown(caller)
+        if request.method != method and (request.method, method) != (b"HEAD", b"GET"):
+            return _wrong_method(caller, method)
+        if caller.key is not None or path in _FOR_ALL:
+            return None
+        if path == FEEDBACK:
+            return self._feedback.keyless()
+        error = _no_key()
+        if edge is not None:
+            self.refused[error.code or error.kind] += 1
+        return error.status, [JSON], find_edge(path, caller.headers).error_body(error)
+
+    def word_refusal(self, refusal: Refusal) -> tuple[Headers, bytes]:
+        """What is told of a request that never got here. It is counted like those that did."""
+        if refusal.status < 500 or refusal.status == 503:
+            self.refused[refusal.code] += 1
+        return word_refusal(refusal)
+
+    def _find_other(self, path: bytes) -> tuple[bytes, Callable[[HttpExchange, Caller], None] | None]:
+        """What is not asked of a model, and by which method."""
+        return self._others.get(MODELS if path.startswith(MODELS + b"/") else path, (b"", None))
 
     def _serve(self, exchange: HttpExchange, edge: Edge, caller: Caller) -> ClientError | None:
         """Begin to serve it, or say why not."""
@@ -145,6 +176,7 @@ class Gateway:
             idempotency_key=caller.idempotency_key,
             traceparent=caller.traceparent if self._passes_traces else None,
             tags=() if who.tag is None else (who.tag,),
+            betas=caller.betas,
         )
 
     def _find(self, fields: Fields, key: GatewayKey) -> ServedWorkflow | ClientError:
@@ -168,16 +200,16 @@ class Gateway:
             found = show_model(self.plane, key, path, is_anthropic=is_anthropic)
         if isinstance(found, ClientError):
             edge = _EDGES[b"/v1/messages" if is_anthropic else b"/v1/chat/completions"]
-            exchange.respond(found.status, [_JSON], edge.error_body(found))
+            exchange.respond(found.status, [JSON], edge.error_body(found))
         else:
-            exchange.respond(200, [_JSON], found)
+            exchange.respond(200, [JSON], found)
 
     def _count(self, exchange: HttpExchange, caller: Caller) -> None:
         """How many tokens a request would take, of the bundle that would answer it."""
         count = COUNTS[caller.path]
         asking = self._read(exchange, count.edge, caller)
         if isinstance(asking, ClientError):
-            exchange.respond(asking.status, [_JSON], count.edge.error_body(asking))
+            exchange.respond(asking.status, [JSON], count.edge.error_body(asking))
         else:
             CountRequest(exchange, asking, count).begin()
 
@@ -190,23 +222,16 @@ class Gateway:
 
     def _ready(self, exchange: HttpExchange, _caller: Caller) -> None:
         found = self._readiness()
-        exchange.respond(200 if found.get("ready") else 503, [_JSON], _encode(found))
+        exchange.respond(200 if found.get("ready") else 503, [JSON], _encode(found))
 
-    def _unknown(self, exchange: HttpExchange, path: bytes) -> None:
-        known = [*(one.decode() for one in _EDGES), *(one.decode() for one in self._others)]
-        told = path[:200].decode("ascii", "replace")
-        hint = ""
-        if f"/v1{told}" in known:
-            hint = " The base URL of OpenAI's clients ends in /v1."
-        elif told.startswith("/v1/v1/"):
-            hint = " The base URL of Anthropic's clients is without /v1."
-        message = f"There is nothing at {told}.{hint} There are: {', '.join(known)}."
-        exchange.respond(404, [_JSON], _encode({"error": {"message": message, "type": "not_found_error"}}))
+    def _unknown(self, caller: Caller) -> Told:
+        error = unknown_path(caller.path, [*_EDGES, *self._others])
+        return error.status, [JSON], find_edge(caller.path, caller.headers).error_body(error)
 
-    def _wrong_method(self, exchange: HttpExchange, method: bytes) -> None:
-        message = f"This takes {method.decode()} alone."
-        body = _encode({"error": {"message": message, "type": "invalid_request_error"}})
-        exchange.respond(405, [_JSON, (b"allow", method)], body)
+
+def _wrong_method(caller: Caller, method: bytes) -> Told:
+    error = wrong_method(method)
+    return 405, [JSON, (b"allow", method)], find_edge(caller.path, caller.headers).error_body(error)
 
 
 def _no_key() -> ClientError:

@@ -19,7 +19,7 @@ from segue.gateway.target import Plane, ServedWorkflow, Target
 from segue.model import Bundle
 from segue.model.route import RouteRevision
 from segue.model.serving import Serving
-from segue.providers.config import AnthropicConfig, OpenAIConfig, ProviderConfig, find_endpoint, wire_profile
+from segue.providers.config import STREAM_IDLE_S, AnthropicConfig, OpenAIConfig, ProviderConfig, find_endpoint, wire_profile
 from segue.routing import RoutingTable
 from segue.wire.neutral.origin import Origin
 
@@ -138,8 +138,10 @@ class Planes:
             timeouts=Timeouts(
                 connect_s=config.connect_timeout_s,
                 first_byte_s=config.timeout_s,
-                between_bytes_s=config.idle_timeout_s or 120.0,
+                between_bytes_s=config.timeout_s,
                 whole_s=config.timeout_s,
+                stream_idle_s=config.idle_timeout_s or STREAM_IDLE_S,
+                stream_s=config.stream_timeout_s,
             ),
             breaker=self._breakers.setdefault(bundle.digest, Breaker()),
         )

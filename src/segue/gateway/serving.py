@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from segue.errors import InputError
 from segue.exchanges.record import BodyNote, ServedExchange, keep_body
 from segue.gateway.answer import Answer
-from segue.gateway.asking import Asking, Effects, prepare
+from segue.gateway.asking import Asking, Effects, ignored_headers, prepare, upstream_headers
 from segue.gateway.http import Call, Header, Headers, HttpExchange, ResponseHead, UpstreamRequest, end_to_end, staying
+from segue.gateway.last_word import Weight, Word, heavier
 from segue.gateway.target import Target
 from segue.gateway.telemetry.traceparent import NAME as TRACE
 from segue.gateway.telemetry.traceparent import passed_on
@@ -21,12 +22,19 @@ from segue.wire.neutral.client_error import ClientError
 
 _KEPT_BACK = staying((b"set-cookie", b"alt-svc", b"strict-transport-security", b"server", b"via", b"nel", b"report-to"))
 """Fields of the provider's answer that are between it and the gateway. A cookie would be shared by all users."""
-_NOBODY = ClientError("overloaded", "No bundle of this workflow takes calls at the moment.", code="breaker_open")
+_RESTS = Word(
+    Weight.PASSING,
+    "breaker open",
+    ClientError("overloaded", "No bundle of this workflow takes calls at the moment.", code="breaker_open"),
+)
+_WRONG = ClientError("invalid_request", "The request was refused.")
 
 NO_SPELL = -1
 """Of a call that no breaker counts."""
 PATIENCE_S = 30.0
-"""A client that leaves after so long without a byte from the bundle counts as a failure of the bundle."""
+"""A client that leaves after so long without a word from the bundle counts as a failure of the bundle."""
+HASTE_S = 0.5
+"""One that leaves sooner says nothing of it: it types on, or has read enough. Between the two, several in a row do."""
 
 
 class ServedRequest:
@@ -40,13 +48,13 @@ class ServedRequest:
         "_effects",
         "_exchange",
         "_has_ended",
-        "_last_resort",
-        "_refused_first",
         "_reply",
+        "_resting",
         "_spell",
         "_target",
         "_ttft_ns",
         "_why",
+        "_word",
     )
 
     def __init__(self, exchange: HttpExchange, asking: Asking, effects: Effects) -> None:
@@ -58,8 +66,8 @@ class ServedRequest:
         self._call: Call | None = None
         self._reply: Answer | None = None
         self._why: str | None = None
-        self._refused_first: tuple[Target, ResponseHead, bytes] | None = None
-        self._last_resort: Target | None = None
+        self._word: Word | None = None
+        self._resting: list[Target] | None = None
         self._spell = NO_SPELL
         self._asked_ns = 0
         self._ttft_ns: int | None = None
@@ -68,26 +76,25 @@ class ServedRequest:
     def begin(self) -> None:
         """Ask the first bundle of the chain."""
         self._exchange.on_gone = self._client_gone
-        self._ask_next(_NOBODY)
+        self._ask_next()
 
     # told by an answer
 
-    def failed(self, why: str, error: ClientError) -> None:
+    def failed(self, why: str, error: ClientError, *, lasts: bool = False) -> None:
         """The bundle asked gave no answer: the next one is asked, or the client is told."""
         self._note(answered=False)
-        self._why = self._why or why
-        self._ask_next(error)
+        self._hear(Weight.LASTING if lasts else Weight.PASSING, why, error)
+        self._ask_next()
 
     def refused(self, head: ResponseHead, body: bytes) -> None:
         """The bundle asked says that the request is wrong. Of a candidate that may be its own fault: the incumbent is asked."""
         self._note(answered=True)
         assert self._target is not None, "somebody answered"
-        if self._target.digest != self._asking.workflow.revision.route.incumbent and self._refused_first is None:
-            self._refused_first = (self._target, head, body)
-            self._why = self._why or f"status {head.status}"
-            self._ask_next(ClientError("server", "The request was refused."))
+        if self._is_incumbent(self._target):
+            self._refuse(head, body)
         else:
-            self._answer(head, body)
+            self._hear(Weight.REFUSED, f"status {head.status}", _WRONG, refusal=(head, body))
+            self._ask_next()
 
     def answered(self, head: ResponseHead, body: bytes, kept: bytes) -> None:
         """A whole answer; `kept` are the bytes it came as."""
@@ -119,45 +126,70 @@ class ServedRequest:
 
     # within
 
-    def _ask_next(self, error: ClientError) -> None:
-        """The next bundle whose breaker lets a call through and that can be told this request; else `error` is the answer."""
+    def _ask_next(self) -> None:
+        """The next bundle whose breaker lets a call through and that can be told this request; else the client is told."""
         now = self._effects.monotonic_ns() / 1e9
         for target in self._chain:
             spell = target.breaker.admit(now)
             if spell is None:
-                self._why = self._why or "breaker open"
-                if self._last_resort is None or target.digest == self._asking.workflow.revision.route.incumbent:
-                    self._last_resort = target
-                continue
-            refused = self._ask(target, spell)
-            if refused is None:
+                self._why = self._why or _RESTS.why
+                self._rest(target)
+            elif self._ask(target, spell):
                 return
-            error = refused
-        if self._target is None and self._last_resort is not None:
-            # Everybody burns, and one that answers now and then is better than nobody. No breaker learns of it.
-            refused = self._ask(self._last_resort, NO_SPELL)
-            if refused is None:
+        resting, self._resting = self._resting or [], None
+        while resting:
+            # One that answers now and then is better than nobody, so one of them is asked. No breaker learns of it.
+            if self._ask(resting.pop(0), NO_SPELL):
+                self._word = heavier(self._word, _RESTS) if resting else self._word
                 return
-        if self._refused_first is not None:
-            # Who said it: another bundle was asked since, and gave no answer.
-            self._target, head, refusal = self._refused_first
-            self._answer(head, refusal)
+        self._give_up()
+
+    def _rest(self, target: Target) -> None:
+        """It is cut off: it is asked if nobody else answers, the incumbent before the others."""
+        self._resting = self._resting or []
+        self._resting.insert(0 if self._is_incumbent(target) else len(self._resting), target)
+
+    def _hear(self, weight: Weight, why: str, error: ClientError, refusal: tuple[ResponseHead, bytes] | None = None) -> None:
+        """What became of the bundle asked, which may be what the client is told in the end."""
+        target = self._target
+        assert target is not None, "somebody was asked"
+        self._why = self._why or why
+        self._word = heavier(self._word, Word(weight, why, error, target, self._is_incumbent(target), refusal))
+
+    def _is_incumbent(self, target: Target) -> bool:
+        return target.digest == self._asking.workflow.revision.route.incumbent
+
+    def _give_up(self) -> None:
+        """Nobody answered."""
+        word = self._word
+        assert word is not None, "a chain holds somebody"
+        # Whose word it is: another bundle may have been asked since.
+        self._target = word.target
+        if word.refusal is not None:
+            self._refuse(*word.refusal)
             return
+        error = word.error
         body = self._asking.edge.error_body(error)
-        self._keep(error.status, body, self._why or error.code)
+        self._keep(error.status, body, word.why)
         wait = [] if error.retry_after is None else [(b"retry-after", error.retry_after)]
         self._exchange.respond(error.status, [(b"content-type", b"application/json"), *wait, *self._own_headers()], body)
 
-    def _ask(self, target: Target, spell: int) -> ClientError | None:
-        """Ask this bundle, or say why it cannot be told this request."""
+    def _ask(self, target: Target, spell: int) -> bool:
+        """Ask this bundle; False if it cannot be told this request."""
         try:
             body, translation = prepare(self._asking, target)
         except InputError as fault:
             target.breaker.abandon(spell)
-            return ClientError("invalid_request", _told(fault), fault.faults[0].path, "not_served")
+            error = ClientError("invalid_request", _told(fault), fault.faults[0].path, "not_served")
+            self._why = self._why or "not_served"
+            word = Word(Weight.NOT_SERVED, "not_served", error, is_incumbents=self._is_incumbent(target))
+            self._word = heavier(self._word, word)
+            return False
         self._target, self._spell, self._asked_ns = target, spell, self._effects.monotonic_ns()
         key = self._asking.idempotency_key
-        headers: Sequence[Header] = target.headers if key is None else [*target.headers, (b"idempotency-key", key)]
+        headers: Sequence[Header] = upstream_headers(self._asking, target)
+        if key is not None:
+            headers = [*headers, (b"idempotency-key", key)]
         if self._asking.traceparent is not None:
             headers = [*headers, (TRACE, passed_on(self._asking.traceparent, self._asking.id))]
         fields, choices = self._asking.fields, 1
@@ -170,14 +202,15 @@ class ServedRequest:
         request = UpstreamRequest(b"POST", target.path, headers, body, is_resendable=True)
         self._call = answer.call = target.upstream.send(request, answer, target.timeouts)
         self._exchange.on_room = self._call.resume
-        return None
+        return True
 
-    def _answer(self, head: ResponseHead, body: bytes) -> None:
+    def _refuse(self, head: ResponseHead, body: bytes) -> None:
         self._keep(head.status, body, f"status {head.status}")
         self._exchange.respond(head.status, self._headers(head), body)
 
     def _client_gone(self) -> None:
         """Nobody waits any more: the provider need not go on, and what is known is kept."""
+        silent_s = self._silent_s()
         if self._call is not None:
             self._call.cancel()
         head = None if self._reply is None else self._reply.whole_head
@@ -187,12 +220,27 @@ class ServedRequest:
             self._keep(head.status, self._reply.so_far(), None)
             return
         if self._target is not None:
-            if self._reply is not None and self._reply.is_silent and self._waited_s() >= PATIENCE_S:
-                # Whoever gave up on a bundle that said nothing has learnt something about it.
-                self._note(answered=False)
-            else:
-                self._target.breaker.abandon(self._spell)
+            self._left(self._target, silent_s)
         self._keep(None, b"" if self._reply is None else self._reply.so_far(), "client gone")
+
+    def _silent_s(self) -> float | None:
+        """How long the bundle asked has said nothing: no word at all yet, or no more; `None` where nobody knows."""
+        if self._reply is None or self._call is None:
+            return None
+        return self._waited_s() if self._reply.is_silent else self._call.silent_s()
+
+    def _left(self, target: Target, silent_s: float | None) -> None:
+        """The client left it. Whoever gave up on a bundle that said nothing has learnt something about it."""
+        has_begun = self._reply is not None and not self._reply.is_silent
+        # Who waited longer for others before is worn out by them.
+        worn_s = 0.0 if has_begun else (self._asked_ns - self._asking.began_ns) / 1e9
+        if silent_s is not None and silent_s >= PATIENCE_S:
+            self._note(answered=False)
+        elif silent_s is not None and silent_s >= HASTE_S and silent_s >= worn_s:
+            if target.breaker.give_up(self._effects.monotonic_ns() / 1e9, self._spell):
+                self._effects.breaker_moved(target)
+        else:
+            target.breaker.abandon(self._spell, is_well=has_begun and silent_s is not None)
 
     def _note(self, *, answered: bool) -> None:
         assert self._target is not None, "somebody was asked"
@@ -206,7 +254,7 @@ class ServedRequest:
         return end_to_end(head.headers, _KEPT_BACK) + self._own_headers()
 
     def _own_headers(self) -> Headers:
-        own = [(b"segue-exchange", self._asking.id.encode())]
+        own = [(b"segue-exchange", self._asking.id.encode()), *ignored_headers(self._asking)]
         if self._target is not None:
             own.append(self._target.named)
         return own

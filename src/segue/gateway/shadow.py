@@ -2,7 +2,8 @@
 
 Sent after the user's own request is on its way, and kept under the served exchange's id as its pair. It is the first thing
 that gives way: at its caps, and when the process has much to do, a request is not mirrored, which is counted by reason, for
-coverage is measured and never assumed. A shadow moves no breaker and fails no user.
+coverage is measured and never assumed. A shadow moves no breaker and fails no user. What its provider would do in the world to
+answer it is done once, for the user: a request with such tools is not mirrored either (`provider_tools`).
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from collections.abc import Callable
 from segue.errors import InputError
 from segue.exchanges.record import ServedExchange, keep_body
 from segue.gateway.answer import LONGEST_ANSWER, LONGEST_HELD, PassingStream
-from segue.gateway.asking import Asking, Effects, prepare
+from segue.gateway.asking import Asking, Effects, prepare, upstream_headers
 from segue.gateway.http import Call, Failure, FailureKind, HeadError, ResponseHead, UpstreamRequest
+from segue.gateway.provider_tools import acts_at_provider
 from segue.gateway.shadow_money import ShadowMoney
 from segue.gateway.target import Target
 from segue.gateway.translated import TranslatedStream, Translation
@@ -117,9 +119,12 @@ class Shadows:
     def _send(self, asking: Asking, target: Target, rule: ShadowRule) -> str | None:
         try:
             body, translation = prepare(asking, target)
-            request = UpstreamRequest(b"POST", target.path, target.headers, body)
+            request = UpstreamRequest(b"POST", target.path, upstream_headers(asking, target), body)
         except (InputError, HeadError):
             return "not representable"
+        applied = target.applied
+        if acts_at_provider(applied.dialect, (*asking.fields, *applied.owned), body):
+            return "provider tool"
         put_by = None
         if rule.usd_per_day is not None:
             money = self._money

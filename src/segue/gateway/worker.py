@@ -125,7 +125,14 @@ class _Worker:
                 passes_traces=settings.passes_traces,
             )
             self._load()
-            server = Server(self._gateway, deadlines=deadlines, clock=loop.time, report=self._broke)
+            server = Server(
+                self._gateway,
+                deadlines=deadlines,
+                clock=loop.time,
+                refusal_text=self._gateway.word_refusal,
+                early_answer=self._gateway.answer_head,
+                report=self._broke,
+            )
             try:
                 port = await server.listen(settings.host, settings.port, reuse_port=True)
             except OSError as error:

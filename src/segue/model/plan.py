@@ -99,6 +99,7 @@ class Plan(Frozen):
     cycle: Days = Field(default=1.0, gt=0)
     shadow: ShadowSpec = ShadowSpec()
     soak: Days = 14.0
+    soak_longest: Days | None = None
     holdback: Part = Field(default=0.0, le=0.2)
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     weights: PlanWeights = PlanWeights()
@@ -123,6 +124,12 @@ class Plan(Frozen):
             if step.share <= last.get(step.segment, 0.0):
                 raise ValueError(f"the shares of steps grow; {step.share:g} follows {last[step.segment]:g}")
             last[step.segment] = step.share
+        return self
+
+    @model_validator(mode="after")
+    def _soak_longest_is_longer(self) -> Self:
+        if self.soak_longest is not None and self.soak_longest < self.soak:
+            raise ValueError("soak_longest is shorter than soak")
         return self
 
     @model_validator(mode="after")
@@ -173,7 +180,7 @@ class Plan(Frozen):
 
 
 EXTENSION = 3.0
-"""A step that names no longest length extends to three times its hold."""
+"""A step, a shadow or a soak that names no longest length extends to three times its own."""
 
 
 SMALL = 0.02

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from segue.model.base import Frozen, Json
 from segue.model.plan_text import Days, Part
@@ -24,6 +24,13 @@ class ShadowSpec(Frozen):
     share: Part = 1.0
     churn: Part = 0.15
     usd_per_day: Usd | None = None
+    longest: Days | None = None
+
+    @model_validator(mode="after")
+    def _longest_is_longer(self) -> Self:
+        if self.longest is not None and self.longest < self.length:
+            raise ValueError("longest is shorter than length")
+        return self
 
 
 class StagingSpec(Frozen):

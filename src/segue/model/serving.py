@@ -36,8 +36,9 @@ class GatewayKey(Frozen):
 class Serving(Frozen):
     """The bundle decides the behaviour; the application brings the conversation.
 
-    `may_set` names further fields of a request that the application may set, by their names in its dialect. `otherwise` says
-    what becomes of all others: refused, so that nobody believes in a setting that is not there, or left out in silence.
+    `may_set` names further fields of a request that the application may set, by their names in its dialect, and the header
+    `anthropic-beta`. `otherwise` says what becomes of all other fields: refused, so that nobody believes in a setting that is
+    not there, or left out in silence.
     `keep` says what the exchange log keeps of bodies: all, their digests, or nothing. `keep_days` bounds how long a record
     stays; of all exchanges the log keeps `keep_share`, and of all those the bodies of `keep_bodies_share`.
     """

@@ -61,6 +61,7 @@ def print_statuses(views: Sequence[StatusView], console: Console) -> None:
         share = f", {number(view.share * 100)} %" if view.share else ""
         stage = view.stage.replace("_", " ")
         place = f"{stage}{share}" + ("" if view.standing == "going" else f" ({view.standing})")
+        place += "" if view.fault is None else ", cannot be led on"
         waits = next((one for one in view.next if one.who), None)
         made.add_row(
             escape(printable_name(view.workflow, 40)),
@@ -169,6 +170,10 @@ def _way(places: Sequence[PlaceView]) -> Text:
 def _facts(view: StatusView) -> RenderableType:
     grid = labelled(LABEL)
     grid.add_row(Text("stage", "bold"), _stage(view))
+    if view.fault is not None:
+        fix = f" → {_line(view.fault.fix)}" if view.fault.fix else ""
+        words = f"cannot be led on since {moment(view.fault.since)}: {_line(view.fault.what)}{fix}"
+        grid.add_row(Text("fault", "bold red"), Text(held(words)))
     if view.clock is not None:
         grid.add_row(Text("time", "bold"), Text(held(_time(view))))
     if view.because:

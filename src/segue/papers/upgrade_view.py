@@ -143,6 +143,15 @@ class SoakFactView:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultView:
+    """Why it cannot be led on at present, since when, and what to do."""
+
+    since: str
+    what: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StatusView:
     """One screen."""
 
@@ -174,6 +183,7 @@ class StatusView:
     revision: int | None
     gateways: tuple[GatewayView, ...]
     beside: tuple[SoakFactView, ...] = ()
+    fault: FaultView | None = None
 
     def as_json(self) -> dict[str, Any]:
         """For a program."""

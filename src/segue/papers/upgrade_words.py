@@ -19,6 +19,7 @@ EVENTS: dict[str, str] = {
     "over_budget": "over budget",
     "incumbent_unheard": "incumbent not heard from",
     "unserved": "not served by every gateway",
+    "unconfirmed": "confirmation lost",
     "quiet": "quiet",
     "overdue": "overdue",
     "confirmed": "confirmed by the gateways",

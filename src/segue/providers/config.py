@@ -37,7 +37,8 @@ from segue.wire.profiles import (
 
 _SECRET_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "cookie", "proxy-authorization", "x-goog-api-key"})
 _OWN_HEADERS = frozenset({"content-type", "content-length", "host", "idempotency-key", "anthropic-version", "accept-encoding"})
-_STREAM_IDLE_S = 120.0
+STREAM_IDLE_S = 120.0
+"""Seconds of silence within a stream, where the entry says none."""
 _TELL_USAGE_UNASKED = frozenset({"mistral"})
 """They refuse `stream_options.include_usage` (422), and say tokens with the end of any stream."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -50,6 +51,9 @@ class _Hosted(Frozen):
     `headers` are sent as they stand; `headers_env` maps a header to the environment variable that holds its value.
     `vendor` says whose price list holds, where the address does not tell. `idle_timeout_s` bounds the silence between two
     pieces of a reply; left out, it is two minutes for a stream, and `timeout_s` where the whole reply comes at once.
+
+    At the gateway `timeout_s` ends where a stream begins: from there `idle_timeout_s` bounds its silence, and
+    `stream_timeout_s` all of it.
     """
 
     base_url: str | None = None
@@ -60,6 +64,7 @@ class _Hosted(Frozen):
     timeout_s: float = Field(default=600.0, gt=0, le=7200)
     connect_timeout_s: float = Field(default=10.0, gt=0, le=600)
     idle_timeout_s: float | None = Field(default=None, gt=0, le=7200)
+    stream_timeout_s: float = Field(default=3600.0, gt=0, le=86_400)
     max_reply_bytes: int = Field(default=16_777_216, ge=1024)
     max_concurrency: int = Field(default=16, ge=1, le=10_000)
     retries: RetryPolicy = RetryPolicy()
@@ -265,7 +270,7 @@ def open_provider(
         stream=config.stream,
         timeout_s=config.timeout_s,
         connect_timeout_s=config.connect_timeout_s,
-        idle_timeout_s=config.idle_timeout_s or (_STREAM_IDLE_S if config.stream else config.timeout_s),
+        idle_timeout_s=config.idle_timeout_s or (STREAM_IDLE_S if config.stream else config.timeout_s),
         max_reply_bytes=config.max_reply_bytes,
         vendor=vendor_of_provider(config),
     )

@@ -50,6 +50,12 @@ class VirtualJobs(Jobs):
                 self._do(begun)
         return None
 
+    def moved_at(self, name: str) -> float | None:
+        """When it was begun."""
+
+    def group_of(self, name: str) -> int | None:
+        """It is no process."""
+
     def log_of(self, name: str) -> Path:
         """Nowhere: it says nothing beside its result."""
         return Path(f"{name}.log")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from segue.controller.ports import Unheard
+from segue.controller.ports import Standstill, Unheard
 from segue.controller.suites_seen import suite_seen
 from segue.gates.report import Report
 from segue.model.route import RouteRevision
@@ -54,6 +54,9 @@ class RehearsedSuites:
     def verdict(self) -> SuiteSeen:
         """What it will say."""
         return suite_seen(self.digest, self.report)
+
+    def standstill(self, upgrade: Upgrade) -> Standstill | None:
+        """It takes an hour."""
 
     def keep_up(self, upgrade: Upgrade, now: float) -> None:
         """Today's eval of both bundles, through the code that ships."""

@@ -227,7 +227,7 @@ class Rehearsal:
             live=self.make_live(store, log, prepared),
             grounds=RehearsedGrounds(),
             suites=suites,
-            staging=StagingJobs(store, jobs, COMMAND),
+            staging=StagingJobs(store, jobs, self.clock, COMMAND),
             gateways=ReadyGateways(),
             incumbent=ProbedIncumbent(self._incumbent_is_out),
             notices=KeptNotices(),

@@ -41,7 +41,8 @@ class Runs:
     """What became of runs. Days count from the first step; `exposed` are the candidate's units up to the end.
 
     `end` is that of the canary; a run that came `through` may still be rolled back in soak. Shadow is simulated beside:
-    what it would have stopped goes on here all the same. `soak_unseen` are runs whose soak saw too few outcomes to complete.
+    what it would have stopped goes on here all the same. `soak_held` are runs that the soak held, and did not roll back;
+    `soak_unseen` others whose soak saw too few outcomes to complete. `hold_day` is of either stage.
     `mismatched` are those of the invalid runs whose shares were refuted.
     """
 
@@ -58,6 +59,7 @@ class Runs:
     shadow_pairs: Array
     shadow_day: Array
     mismatched: NDArray[np.bool_]
+    soak_held: NDArray[np.bool_]
 
     @property
     def invalid(self) -> NDArray[np.bool_]:
@@ -72,12 +74,12 @@ class Runs:
     @property
     def completed(self) -> NDArray[np.bool_]:
         """Through canary and soak."""
-        return np.asarray((self.end == THROUGH) & ~self.soak_rolled_back & ~self.soak_unseen)
+        return np.asarray((self.end == THROUGH) & ~self.soak_rolled_back & ~self.soak_held & ~self.soak_unseen)
 
     @property
     def waits(self) -> NDArray[np.bool_]:
-        """For people: held or unsettled in a step, or at the end of a soak that saw too little."""
-        return np.asarray(np.isin(self.end, (HELD, UNSETTLED)) | self.soak_unseen)
+        """For people: held or unsettled in a step, held in soak, or at the end of one that saw too little."""
+        return np.asarray(np.isin(self.end, (HELD, UNSETTLED)) | self.soak_held | self.soak_unseen)
 
     @property
     def last_day(self) -> Array:
@@ -113,12 +115,15 @@ class Simulator:
         soak_back, unseen = np.zeros(work.runs, bool), np.zeros(work.runs, bool)
         exposed[through] += soak.exposed
         soak_day[through], soak_back[through], unseen[through] = soak.day, soak.rolled_back, soak.unseen
+        hold_day, held = canary.hold_day.copy(), np.zeros(work.runs, bool)
+        hold_day[through] = canary.end_day[through] + soak.hold_day
+        held[through] = ~np.isnan(soak.hold_day) & ~soak.rolled_back
         return Runs(
             canary.end,
             canary.end_day,
             canary.end_step,
             exposed,
-            canary.hold_day,
+            hold_day,
             canary.left_day,
             soak_back,
             unseen,
@@ -127,6 +132,7 @@ class Simulator:
             shadow.pairs,
             shadow.day,
             canary.mismatched,
+            held,
         )
 
 

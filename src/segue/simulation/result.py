@@ -62,7 +62,7 @@ class ScenarioResult:
     `noticed` counts runs held, rolled back or invalid, in days since the first step; `detect_days` counts from the harm.
     `detect_days` and `exposed` are over the runs that were rolled back, `complete_days` over those completed: not over all.
     `stopped_by_step` is the share of the runs that were rolled back in each step, and last in soak; `stuck_by_step` is the
-    share that waited for people there. `unsettled` has those of the soak too, `waiting` those held as well. `curve` is the
+    share that waited for people there. `unsettled` and `held` have those of the soak too, `waiting` has both. `curve` is the
     share rolled back, completed, waiting and invalid by day.
     """
 
@@ -73,6 +73,7 @@ class ScenarioResult:
     shadow: Chance | None
     rolled_back: Chance
     in_soak: Chance
+    held_in_soak: Chance
     noticed: Chance
     held: Chance
     unsettled: Chance
@@ -135,8 +136,9 @@ def summarise(setting: Setting, scenario: Scenario, runs: Runs) -> ScenarioResul
         shadow=Chance.of(runs.shadow_stopped) if has_shadow else None,
         rolled_back=Chance.of(back),
         in_soak=Chance.of(runs.soak_rolled_back),
+        held_in_soak=Chance.of(runs.soak_held),
         noticed=Chance.of(noticed),
-        held=Chance.of(runs.end == HELD),
+        held=Chance.of((runs.end == HELD) | runs.soak_held),
         unsettled=Chance.of((runs.end == UNSETTLED) | runs.soak_unseen),
         waiting=Chance.of(runs.waits),
         invalid=Chance.of(runs.invalid),
@@ -148,7 +150,7 @@ def summarise(setting: Setting, scenario: Scenario, runs: Runs) -> ScenarioResul
         complete_days=Spread.of(runs.last_day[runs.completed]),
         shadow_pairs=Spread.of(runs.shadow_pairs[runs.shadow_stopped]),
         stopped_by_step=(*by_step, float(np.mean(runs.soak_rolled_back)) if n else 0.0),
-        stuck_by_step=(*stuck, float(np.mean(runs.soak_unseen)) if n else 0.0),
+        stuck_by_step=(*stuck, float(np.mean(runs.soak_held | runs.soak_unseen)) if n else 0.0),
         curve=_curve(runs),
     )
 

@@ -1,13 +1,15 @@
-"""The soak of the runs that came through: full traffic, and a detector for harm that begins late.
+"""The soak of the runs that came through: full traffic, and a detector for harm that begins late, at both limits of each gate.
 
 With a holdback the control is live; without one it is the incumbent's level as the canary recorded it, taken two standard
 errors higher, since a level that was measured is not known.
 
-It does not complete on silence: by its end every required gate needs labels of the soak itself, or the run waits for a person.
+Beyond a hold limit a run is held, and goes on being watched for what rolls it back; by the end it waits for people.
+It does not complete on silence either: without labels of the soak itself for every required gate, it waits for them too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,14 +17,14 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from segue.evidence.sequential.betting import Array
-from segue.evidence.sequential.combination import union_log_e
+from segue.evidence.sequential.combination import split_soak, union_log_e
 from segue.evidence.sequential.detector import Detector
 from segue.evidence.sequential.null import Questions
 from segue.evidence.sequential.process import FixedProcess, Memory, Process
 from segue.simulation.lag import Waiting
 from segue.simulation.outcomes import Outcomes, block_of, labels_of
 from segue.simulation.selection import take_fixed, take_process
-from segue.simulation.setting import Setting
+from segue.simulation.setting import GateSetting, Setting
 from segue.simulation.traffic import Traffic
 
 LOOKS_A_DAY = 4
@@ -33,13 +35,15 @@ STANDARD_ERRORS = 2.0
 class SoakRuns:
     """By run: whether it was rolled back, after how many days of soak, and how many users had met the candidate in it.
 
-    `unseen` are those that were not, and of which too few outcomes came of age for the soak to have looked at anything.
+    `hold_day` is when harm beyond a hold limit was shown, NaN where it was not. `unseen` are those that were neither rolled
+    back nor held, and of which too few outcomes came of age for the soak to have looked at anything.
     """
 
     rolled_back: NDArray[np.bool_]
     unseen: NDArray[np.bool_]
     day: Array
     exposed: Array
+    hold_day: Array
 
 
 def planned_blocks(setting: Setting) -> int:
@@ -52,6 +56,12 @@ def recorded_level(memory: Memory) -> Array:
     rate = memory.rate
     variance = rate * (1 - rate) * np.clip(memory.spread, 0.0, 1.0) / (memory.n + 1)
     return np.asarray(np.clip(rate + STANDARD_ERRORS * np.sqrt(variance), 0.0, 1.0))
+
+
+def soak_questions(gates: Sequence[GateSetting]) -> Questions:
+    """The rollback limits of these gates, and then their hold limits; each gate has a stream of its own."""
+    limits = [*(gate.rule.rollback for gate in gates), *(gate.rule.hold for gate in gates)]
+    return Questions.of(limits, [*range(len(gates))] * 2)
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,9 @@ class Soak:
         """Of runs whose canary ended on the days `began`, with what it remembered of the incumbent."""
         setting, plan = self.setting, self.setting.plan
         runs = len(began)
-        done = SoakRuns(np.zeros(runs, bool), np.zeros(runs, bool), np.full(runs, plan.soak), np.zeros(runs))
+        done = SoakRuns(
+            np.zeros(runs, bool), np.zeros(runs, bool), np.full(runs, plan.soak), np.zeros(runs), np.full(runs, np.nan)
+        )
         if not runs or not plan.soak:
             return done
         detector = self._start(memory)
@@ -92,8 +104,9 @@ class Soak:
             mature = waiting.mature()
             labelled += labels_of(mature, rows)
             detector = detector.advance(block_of(mature, rows, slice(None)))
-            value = union_log_e(detector.log_statistic.reshape(len(which), -1), setting.weights.ravel())
-            back = np.asarray(value >= detector.log_threshold(setting.alpha_of("soak")), bool)
+            back, held = self._alarms(detector)
+            fresh = which[held & ~back & np.isnan(done.hold_day[which])]
+            done.hold_day[fresh] = (block + 1) * hours / 24
             if back.any():
                 gone = which[back]
                 done.rolled_back[gone], done.day[gone] = True, (block + 1) * hours / 24
@@ -104,8 +117,18 @@ class Soak:
             if not len(which):
                 break
         done.exposed[which] = exposed
-        done.unseen[which] = ~self._has_seen_enough(labelled)
+        done.unseen[which] = ~self._has_seen_enough(labelled) & np.isnan(done.hold_day[which])
         return done
+
+    def _alarms(self, detector: Detector) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """By run: whether the union of all cells is beyond the threshold of the rollback limits, and of the hold limits."""
+        values, gates, weights = detector.log_statistic, len(self.setting.gates), self.setting.weights.ravel()
+        parts = zip((values[:, :gates], values[:, gates:]), split_soak(self.setting.alpha_of("soak")), strict=True)
+        back, held = (
+            np.asarray(union_log_e(one.reshape(len(one), -1), weights) >= detector.log_threshold(alpha), bool)
+            for one, alpha in parts
+        )
+        return back, held
 
     def _has_seen_enough(self, labelled: Array) -> NDArray[np.bool_]:
         """By run, whether every gate has as many labels as it wants; a required one wants one, for silence passes nothing."""
@@ -117,7 +140,7 @@ class Soak:
     def _start(self, memory: Memory) -> Detector:
         setting = self.setting
         nodes = setting.scale.nodes
-        questions = Questions.of([gate.rule.rollback for gate in setting.gates], list(range(len(setting.gates))))
+        questions = soak_questions(setting.gates)
         runs, _, cells = memory.n.shape
         if setting.plan.holdback:
             process = replace(Process.start(questions, (runs, cells), nodes), memory=memory)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 WANTED = 0.8
 """A scenario beyond a rollback limit that is rolled back less often than this is told."""
 
+DRIFTS = "without a holdback, drift looks like harm; `holdback: 5%` keeps a live comparison"
+
 
 def sentences_of(
     setting: Setting, per_day: float, sights: Sequence[Sight], results: Sequence[ScenarioResult]
@@ -95,7 +97,7 @@ def result_sentences(setting: Setting, results: Sequence[ScenarioResult]) -> tup
     calm = next((one for one in results if one.name == "no change" and one.runs), None)
     if calm is not None and (calm.completed.share or 0.0) < 0.5:
         step = max(range(len(calm.stuck_by_step)), key=lambda index: calm.stuck_by_step[index])
-        where = "at the end of the soak: too few of its own outcomes came of age"
+        where = _stuck_in_soak(setting, calm)
         if step < len(setting.steps):
             where = f"at step {step + 1} ({share_text(setting.steps[step].share)})"
         found.append(
@@ -103,6 +105,15 @@ def result_sentences(setting: Setting, results: Sequence[ScenarioResult]) -> tup
             f"{share_text(calm.stuck_by_step[step])} wait for a person {where}."
         )
     return tuple(found)
+
+
+def _stuck_in_soak(setting: Setting, one: ScenarioResult) -> str:
+    """Held there, or at its end with too little seen: whichever is more."""
+    if 2 * (one.held_in_soak.share or 0.0) < one.stuck_by_step[-1]:
+        return "at the end of the soak: too few of its own outcomes came of age"
+    if setting.plan.holdback:
+        return "in soak, held for harm beyond a hold limit"
+    return f"in soak, held for harm beyond a hold limit: {DRIFTS}"
 
 
 def _guard_sentences(setting: Setting, one: ScenarioResult) -> list[str]:
@@ -125,7 +136,7 @@ def _why_false(setting: Setting, one: ScenarioResult, share: float) -> str:
     """Soak without a holdback has nothing beside it that drifts alike."""
     if setting.plan.holdback or 2 * (one.in_soak.share or 0.0) < share:
         return ""
-    return ", most of them in soak: without a holdback, drift looks like harm; `holdback: 5%` keeps a live comparison"
+    return f", most of them in soak: {DRIFTS}"
 
 
 def _rest(one: ScenarioResult, *, but: str = "rolled back") -> str:

@@ -107,6 +107,9 @@ def refuse_turns(body: dict[str, Any], scope: Scope) -> Refused | None:
             if refused is not None:
                 return refused
         results = [part["tool_use_id"] for part in parts if part.get("type") == "tool_result"]
+        if open_calls and not _is_first(parts, len(results)):
+            after = f"`tool_use` ids were found without `tool_result` blocks immediately after: {', '.join(open_calls)}."
+            return _bad(f"messages.{at}: {after} Each `tool_use` block must have a `tool_result` block in the next message.")
         unknown = [name for name in results if name not in open_calls]
         if unknown:
             return _bad(f"messages.{at}: unexpected `tool_use_id` found in `tool_result` blocks: {', '.join(unknown)}.")
@@ -126,6 +129,11 @@ def refuse_turns(body: dict[str, Any], scope: Scope) -> Refused | None:
         what = f"messages.{last[0]}.content.0.type: Expected `thinking` or `redacted_thinking`, but found `{kinds[0]}`."
         return _bad(f"{what} To avoid this requirement, disable `thinking`.")
     return None
+
+
+def _is_first(parts: list[dict[str, Any]], results: int) -> bool:
+    """Whether the results of tools stand before all else."""
+    return all(part.get("type") == "tool_result" for part in parts[:results])
 
 
 def _refuse_thinking(part: dict[str, Any], where: str, scope: Scope) -> Refused | None:

@@ -10,16 +10,17 @@ from typing import Any, get_args
 
 from segue.errors import InputError
 from segue.model.plan import Plan
-from segue.upgrade.event import event_of
+from segue.upgrade.accepting import held_for, taken_upon
+from segue.upgrade.event import event_of, lost_at
 from segue.upgrade.people import due_approvals, missing_approvals, names, roles_of
 from segue.upgrade.seen import Seen
 from segue.upgrade.state import ORDER, Approval, Period, Stage, Standing, UpgradeState
 from segue.upgrade.table import LIVE, Action, Effect, Event, Row, find_row
 
-ACCEPTABLE: frozenset[Event] = frozenset(("harm_hold", "over_budget", "incumbent_unheard", "unserved", "overdue"))
-"""What a person who resumes takes upon them for the rest of the step. Harm beyond the rollback limit nobody can."""
 UNPASSABLE: frozenset[str] = frozenset(("invalid", "incumbent_silent"))
 """What holds it so that nobody can advance: nothing was compared, or there is nothing to go back to."""
+_UNSAID: dict[str, Any] = {"approvals": (), "asked_for_approval": False, "accepted": (), "lasts_from_s": None}
+"""What people said of one step, and of one beginning of its evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,11 @@ def decide(state: UpgradeState, seen: Seen, plan: Plan) -> Decision | None:
     row = None if found is None else find_row(state.stage, state.standing, found[0], state.held_by)
     if found is None or row is None:
         return None
-    return Decision(row.event, _after(state, row, plan, seen.at, found[1]), row.effects, found[1])
+    at = lost_at(seen) if row.event == "unconfirmed" else seen.at
+    after = _after(state, row, plan, at, found[1])
+    if after.held_by == row.event:
+        after = after.model_copy(update={"held_for": held_for(row.event, seen)})
+    return Decision(row.event, after, row.effects, found[1])
 
 
 def act(
@@ -78,8 +83,7 @@ def act(
             raise InputError("replace needs another bundle.", fix="Name one that is neither of the two.")
         after = after.model_copy(update={"candidate": candidate})
     if action == "resume":
-        accepted = {state.held_by} & ACCEPTABLE
-        after = after.model_copy(update={"accepted": tuple(sorted({*after.accepted, *accepted}))})
+        after = after.model_copy(update=taken_upon(state, after.accepted, at))
     return Decision(action, after, row.effects, (reason,), by)
 
 
@@ -143,23 +147,24 @@ def _after(state: UpgradeState, row: Row, plan: Plan, at: float, because: tuple[
     standing = state.standing if row.standing == "keep" else row.standing
     is_fresh = "fresh_evidence" in row.effects
     if (stage, step) != (state.stage, state.step) or row.event == "replace":
-        fresh: dict[str, Any] = {"periods": (), "approvals": (), "asked_for_approval": False, "accepted": (), "entered_at": at}
+        fresh: dict[str, Any] = {"periods": (), **_UNSAID, "entered_at": at, "going_since": at}
         if is_fresh or (stage != state.stage and stage in LIVE):
             fresh |= {"evidence_from": at, "restarts": 0}
     elif is_fresh:
         # Time that was served beside a broken comparison has shown nothing, so it does not count either.
         # Whoever said yes to it, or took something upon them, is asked again.
-        fresh = {"periods": (), "evidence_from": at, "restarts": state.restarts + 1}
-        fresh |= {"approvals": (), "asked_for_approval": False, "accepted": ()}
+        fresh = {"periods": (), **_UNSAID, "evidence_from": at, "restarts": state.restarts + 1, "going_since": at}
     else:
         fresh = {"periods": _periods(state, row, standing, at)}
         if row.event == "needs_approval":
             fresh["asked_for_approval"] = True
+        if standing == "going" and state.standing != "going":
+            fresh["going_since"] = at
     moved: dict[str, Any] = {"stage": stage, "step": step, "standing": standing, "because": because, "number": state.number + 1}
     if standing == "holding" and row.standing != "keep":
-        moved["held_by"] = row.event if row.who is None else ""
+        moved |= {"held_by": row.event if row.who is None else "", "held_for": ()}
     elif standing == "going":
-        moved["held_by"] = ""
+        moved |= {"held_by": "", "held_for": ()}
     return state.model_copy(update={**moved, **fresh})
 
 
@@ -179,10 +184,10 @@ def _goal(state: UpgradeState, row: Row, plan: Plan) -> tuple[Stage, int]:
 
 
 def _periods(state: UpgradeState, row: Row, standing: Standing, at: float) -> tuple[Period, ...]:
-    """Time runs from a confirmation or a resumption until it is held or paused. A clock set back ends none before it began."""
+    """Time runs from a confirmation until that is lost, or it is held or paused. A clock set back ends none before it began."""
     if "start_clock" in row.effects and not state.is_counting:
         return (*state.periods, Period(begin=at))
-    if standing != "going" and state.is_counting:
+    if (standing != "going" or "stop_clock" in row.effects) and state.is_counting:
         last = state.periods[-1]
         return (*state.periods[:-1], Period(begin=last.begin, end=max(last.begin, at)))
     return state.periods

@@ -83,6 +83,13 @@ class Upgrade:
         """As it was when the upgrade was opened."""
         return self.opening.plan
 
+    @property
+    def despite(self) -> tuple[str, ...]:
+        """The ways in which upgrades go wrong that somebody answers for: at the opening, and for the candidate there is now."""
+        replaced = next((one for one in reversed(self.entries) if one.event == "replace"), None)
+        given = None if replaced is None else replaced.evidence.get("despite")
+        return tuple(str(one) for one in given) if isinstance(given, list) else self.opening.despite
+
 
 def faults_of(upgrade: Upgrade) -> Sequence[str]:
     """Where the log contradicts itself: numbers with gaps, other people's entries, a time before the one before."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from segue.evidence.sequential.verdicts import Judgement
 from segue.gates.verdict import Outcome
@@ -16,7 +16,8 @@ RouteStanding = Literal["as asked", "unconfirmed", "rolled back", "changed"]
 class RouteSeen:
     """The route in force, beside the one this stage asks for. `by` and `reason` are of its revision.
 
-    `has_other_incumbent`: somebody made a bundle the incumbent that this upgrade does not compare with.
+    `has_other_incumbent`: somebody made a bundle the incumbent that this upgrade does not compare with. `unconfirmed_s`: how
+    long it has been unconfirmed since it was last seen confirmed; `None` where nobody can say.
     """
 
     standing: RouteStanding
@@ -24,6 +25,14 @@ class RouteSeen:
     by: str = ""
     reason: str = ""
     has_other_incumbent: bool = False
+    unconfirmed_s: float | None = None
+
+
+class OverBudget(NamedTuple):
+    """A budget that is exceeded: what the plan calls it, and by how much, in a sentence."""
+
+    budget: str
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,7 @@ class Seen:
     served_s: float = 0.0
     quiet_s: float | None = None
     incidents: tuple[str, ...] = ()
-    over_budget: tuple[str, ...] = ()
+    over_budget: tuple[OverBudget, ...] = ()
     disagreements: tuple[str, ...] = ()
     """Where live results and the suite's say opposite things."""
     incumbent_answers: bool | None = None
@@ -58,5 +67,9 @@ class Seen:
     """How long that has not been known; `None` where it is, or nobody says how long."""
     incumbent_unheard: str = ""
     """Why it is not."""
+    moved_at: float | None = None
+    """When what an offline stage waits for last moved, where it is still waited for; `None` where nobody can say."""
+    waits_for: tuple[str, ...] = ()
+    """What that is."""
     staging_faults: tuple[str, ...] = ()
     """Why staging was not passed."""

@@ -31,7 +31,9 @@ EXPOSED: frozenset[Stage] = frozenset(("canary", "soak"))
 
 
 class Period(Frozen):
-    """A stretch in which a stage's time counts: from the last gateway's confirmation until it is held, paused or left."""
+    """A stretch in which a stage's time counts: from the last gateway's confirmation until it is held, paused or left, or a
+    gateway that lives does not serve the route any more.
+    """
 
     begin: float
     end: float | None = None
@@ -62,9 +64,15 @@ class UpgradeState(Frozen):
     asked_for_approval: bool = False
     held_by: str = ""
     """The event that holds it; empty where nothing does, or a person."""
+    held_for: tuple[str, ...] = ()
+    """The parts of that event which a person who resumes takes upon them, by name (`accepting.py`)."""
     because: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
-    """Events that somebody with a reason decided to go on in spite of, in this step."""
+    """What somebody with a reason decided to go on in spite of, in this step, by name (`accepting.py`)."""
+    going_since: float = 0.0
+    """When this stage or step was entered or resumed last: patience begins there."""
+    lasts_from_s: float | None = None
+    """How much of its time had counted when somebody resumed it at its longest length, which begins anew there."""
     evidence_from: float = 0.0
     """What was served before counts for nothing here: set on entering shadow, canary and soak, and by fresh evidence. The
     canary's steps share one process, so it stays through them."""
@@ -82,9 +90,11 @@ class UpgradeState(Frozen):
         """Users meet the candidate."""
         return self.stage in EXPOSED
 
-    def counted_s(self, now: float) -> float:
-        """How long the clock of this stage or step has run: its periods, the last of which may run still. Seconds."""
-        return sum(max(0.0, (now if one.end is None else one.end) - one.begin) for one in self.periods)
+    def counted_s(self, now: float, *, since: float = 0.0) -> float:
+        """How long the clock of this stage or step has run, perhaps since some moment: its periods, the last of which may run
+        still. Seconds.
+        """
+        return sum(max(0.0, (now if one.end is None else one.end) - max(one.begin, since)) for one in self.periods)
 
     @property
     def is_counting(self) -> bool:

@@ -23,6 +23,7 @@ Observed = Literal[
     "over_budget",
     "incumbent_unheard",
     "unserved",
+    "unconfirmed",
     "quiet",
     "overdue",
     "confirmed",
@@ -37,7 +38,9 @@ Observed = Literal[
 """Worst first: of all that holds at one look, the first one counts."""
 Action = Literal["advance", "approve", "hold", "pause", "resume", "roll_back", "abort", "replace", "defer"]
 Event = Observed | Action
-Effect = Literal["flip", "notify", "incident", "ask_approval", "start_clock", "fresh_evidence", "run_suite", "run_staging"]
+Effect = Literal[
+    "flip", "notify", "incident", "ask_approval", "start_clock", "stop_clock", "fresh_evidence", "run_suite", "run_staging"
+]
 """flip: bring the route to what stage and step ask for. fresh_evidence: what was served before counts no more.
 All are idempotent and named by the entry that asked for them."""
 To = Stage | Literal["same", "next"]
@@ -93,6 +96,7 @@ ROWS: tuple[Row, ...] = (
     *_holds(("incumbent_unheard", "unserved", "quiet", "overdue"), LIVE),
     # Held for less, it is held for this: nobody may advance past it.
     *_holds(("incumbent_silent", "invalid"), LIVE, HELD),
+    *_holds(("overdue",), OFFLINE - {"retune"}),
     *_holds(("unsound",), _on("decide")),
     *_holds(("suite_open",), _on("eval")),
     *_holds(("staging_failed",), _on("staging")),
@@ -102,12 +106,16 @@ ROWS: tuple[Row, ...] = (
     Row("suite_failed", _on("eval"), GOING, "retune", "holding", ("notify",)),
     Row("suite_equal", _on("eval"), GOING, "deferred", effects=("notify",)),
     Row("passed", _on("staging"), GOING, "next", effects=("flip", "notify")),
+    Row("unconfirmed", LIVE, GOING, "same", effects=("stop_clock",)),
     Row("confirmed", LIVE, GOING, "same", effects=("start_clock",)),
     Row("needs_approval", LIVE | {"staging"}, GOING, "same", effects=("ask_approval", "notify")),
     Row("passed", LIVE, GOING, "next", effects=("flip", "notify")),
     # What people do.
     Row("roll_back", EXPOSED, ANY, "rolled_back", effects=_BACK, who="rescuer"),
     Row("roll_back", _on("shadow"), ANY, "stopped", effects=("flip", "notify"), who="rescuer"),
+    # Before that there is nobody to take back. Whoever may roll back and no more keeps it from going on; operators abort.
+    Row("roll_back", OFFLINE, ANY - HELD, "same", "holding", ("notify",), "rescuer"),
+    Row("roll_back", OFFLINE, HELD, "same", "keep", ("notify",), "rescuer"),
     Row("hold", WORKING, GOING, "same", "holding", ("notify",), "operator"),
     Row("pause", WORKING, GOING, "same", "paused", ("notify",), "operator"),
     Row("resume", LIVE, HELD, "same", effects=("flip", "fresh_evidence", "notify"), who="operator", held_by="invalid"),

@@ -1,18 +1,18 @@
 """The eight ways in which upgrades go wrong, as the plan check sees them coming: each refused or warned of. Pure.
 
 What is not known is told as a remark and passes for nothing: it is neither a fault nor its absence. The facts are gathered by
-`segue.cli.plan_ways`.
+`segue.controller.plan_ways`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
 from segue.model import Json
-from segue.model.plan import Plan
+from segue.model.plan import Plan, PlanGate
 from segue.model.plan_text import days_text
 
 Kind = Literal[
@@ -37,6 +37,8 @@ WAYS: Mapping[Kind, str] = {
     "effort-ungated": "reasoning effort changed without cost and latency gates",
 }
 """In the order of the product's own list."""
+OF_THE_CANDIDATE: frozenset[Kind] = frozenset(("cheaper-but-worse", "effort-ungated"))
+"""What a plan invites with one candidate and not with another: who answered for it did so for that one."""
 LATENCY = ("slow", "slow_start")
 PRODUCTION = "production"
 
@@ -123,10 +125,10 @@ def _no_suite(facts: WayFacts) -> Iterator[Way]:
 
 def _aggregate_only(plan: Plan, facts: WayFacts) -> Iterator[Way]:
     """Only what says something about quality counts: that no slice is slower does not show that none is worse."""
-    asking = [gate for gate in plan.gates if gate.source != "served" and gate.watch != "total"]
+    looking = [gate for gate in plan.gates if gate.source != "served" and gate.watch != "total"]
     declared = {*plan.slices, *facts.slices, *(name for gate in plan.gates for name in gate.only)}
     hidden = "the average may rise while the one task that matters falls."
-    if not asking:
+    if not looking:
         what = f"No gate on quality or outcomes looks at a slice: {hidden}"
         yield Way("aggregate-only", "error", what, "Write `watch: both` on the gates of quality.")
         return
@@ -135,13 +137,27 @@ def _aggregate_only(plan: Plan, facts: WayFacts) -> Iterator[Way]:
         fix = f"Declare slices in workflows/{facts.workflow}/workflow.yaml."
         yield Way("aggregate-only", "error", what, fix)
         return
-    watched = {name for gate in asking for name in gate.only}
-    if any(not gate.only for gate in asking):
-        watched |= set(plan.slices or facts.slices)
-    missed = sorted(facts.critical - watched)
+    seen = _looked_at(looking, plan, facts)
+    waited_for = _looked_at([gate for gate in looking if gate.required], plan, facts)
+    missed = sorted(facts.critical - seen)
     if missed:
         what = f"No gate on quality or outcomes looks at {', '.join(missed[:6])}, which the workflow calls critical."
         yield Way("aggregate-only", "error", what, "List them under `slices`, or leave `slices` out to watch all.")
+    watched: tuple[tuple[frozenset[str], Severity, str], ...] = (
+        ((facts.critical & seen) - waited_for, "error", ", which the workflow calls critical"),
+        (seen - waited_for - facts.critical, "warning", ""),
+    )
+    for names, severity, called in watched:
+        if names:
+            what = f"Only gates that are not required look at {', '.join(sorted(names)[:6])}{called}:"
+            what += " no step waits until the answers there are shown to be as good."
+            yield Way("aggregate-only", severity, what, "Delete `required: false` on a gate of quality that looks at slices.")
+
+
+def _looked_at(gates: Sequence[PlanGate], plan: Plan, facts: WayFacts) -> frozenset[str]:
+    """The slices that these gates look at."""
+    named = {name for gate in gates for name in gate.only}
+    return frozenset(named.union(plan.slices or facts.slices) if any(not gate.only for gate in gates) else named)
 
 
 def _shadow_skipped(plan: Plan) -> Iterator[Way]:
@@ -202,9 +218,16 @@ def _incumbent_removed(plan: Plan, facts: WayFacts) -> Iterator[Way]:
 
 
 def _cheaper_but_worse(plan: Plan, facts: WayFacts) -> Iterator[Way]:
-    if all(gate.source == "served" for gate in plan.gates):
+    asking = [gate for gate in plan.gates if gate.source != "served"]
+    if not asking:
         what = "No gate asks whether the answers are as good: what is cheaper or faster would pass for better."
         yield Way("cheaper-but-worse", "error", what, "Add a gate on a scorer's metric or on an outcome.")
+    elif not any(gate.required for gate in asking):
+        named = ", ".join(gate.title for gate in asking[:6])
+        what = f"No gate on quality is required ({named}): silence would pass for answers that are as good, and every step"
+        what += " would be left when its time is over, whatever is known by then."
+        fix = "Delete `required: false` on a scorer's metric, or on an outcome that has labels."
+        yield Way("cheaper-but-worse", "error", what, fix)
     found = facts.measured
     if found is None:
         what = "There is no verdict on this candidate against what serves now."

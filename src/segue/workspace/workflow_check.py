@@ -8,6 +8,7 @@ from typing import get_args
 
 from segue.errors import Fault
 from segue.model import CaseKind, Metric, Workflow
+from segue.wire.fields.responses import NEVER_SERVED
 from segue.workspace.document import Document, ValuePath, clipped, likely_name, listed, read_path
 from segue.workspace.partial import NOTHING, STAND_IN, Lost
 from segue.workspace.suite_survey import SuiteSurvey
@@ -53,6 +54,11 @@ def check_workflow(
         )
     yield from _check_gated(workflow, document, units, lost)
     yield from _check_margins(workflow, document, units, lost)
+    for at, name in enumerate(workflow.serving.may_set):
+        if name in NEVER_SERVED:
+            what = f"'{name}' is never served, so this leave has no effect."
+            fix = "Delete it; the application sends whole conversations, and waits for each answer."
+            yield document.fault(("serving", "may_set", at), what, fix, severity="warning")
 
 
 def _check_gated(workflow: Workflow, document: Document, metrics: Mapping[str, Metric], lost: Lost) -> Iterator[Fault]:

@@ -64,7 +64,7 @@ def target(dialect: Dialect) -> Any:
 
 def asking(edge: Edge, body: bytes) -> Any:
     """A request that has come in, as far as a bundle is told of it."""
-    return SimpleNamespace(edge=edge, fields=read_fields(body), body=body, id="x1", at_ns=1_700_000_000_000_000_000)
+    return SimpleNamespace(edge=edge, fields=read_fields(body), body=body, id="x1", at_ns=1_700_000_000_000_000_000, betas=None)
 
 
 @cache
@@ -87,7 +87,7 @@ class Told:
         self.ending = ending
         self.out += out
 
-    def failed(self, why: str, error: ClientError) -> None:
+    def failed(self, why: str, error: ClientError, *, lasts: bool = False) -> None:
         """No answer."""
         assert not self.out, "Told of no answer after a part of one was passed on."
         self._end(f"failed: {why}", b"")
@@ -135,6 +135,9 @@ class Call:
     def cancel(self) -> None:
         """No more of it."""
         self.is_cancelled = True
+
+    def streams(self) -> None:
+        """It has begun."""
 
     def resume(self) -> None:
         """There is room for the rest, which nobody needs."""

@@ -49,6 +49,7 @@ async def before(
     *,
     base_url: str | None = None,
     timeout_s: float = 30.0,
+    stream_timeout_s: float | None = None,
     connect_timeout_s: float = 10.0,
     alone: bool = False,
     old: StandInSettings | None = None,
@@ -56,7 +57,10 @@ async def before(
     provider: Provider | None = None,
     **route: Any,
 ) -> AsyncIterator[Wired]:
-    """A gateway before it: the candidate has everyone, the incumbent answers well (`alone`: there is no incumbent but it)."""
+    """A gateway before it: the candidate has everyone, the incumbent answers well (`alone`: there is no incumbent but it).
+
+    A stream that has begun may be silent for `timeout_s` as well, and goes on for as long, unless more is told.
+    """
     settled = {"new": StandInSettings(dialect=dialect)} if alone else {"old": old or StandInSettings(text=OLD_TEXT)}
     if not alone:
         settled["new"] = StandInSettings(dialect=dialect)
@@ -68,6 +72,8 @@ async def before(
             "type": dialect,
             "base_url": home + ("/v1" if dialect == "openai" else ""),
             "timeout_s": timeout_s,
+            "idle_timeout_s": timeout_s,
+            "stream_timeout_s": stream_timeout_s or timeout_s,
             "connect_timeout_s": connect_timeout_s,
         }
         wired.sources.providers["new"] = parse_provider("new", entry)  # type: ignore[index]

@@ -114,6 +114,7 @@ def _accepted(parts: Sequence[bytes], *, hangs_up: bool) -> tuple[list[Asked], i
         desk.pass_time(100)
     assert wire.is_closed, "The connection stays open."
     assert not len(desk.server)
+    assert not desk.server.held_bytes, "A body that nobody holds is counted."
     assert not len(desk.deadlines)
     assert desk.failures == []
     asked = [exchange.request for exchange in desk.exchanges]

@@ -130,8 +130,8 @@ def test_a_client_that_never_reads_its_last_answer_is_cut_off() -> None:
 
 
 def test_a_refused_client_that_keeps_sending_is_cut_off() -> None:
-    """What it sends is not looked at."""
-    desk = Desk(say_ok, linger_s=2)
+    """After a while that does not grow with what it sends, which is not looked at."""
+    desk = Desk(say_ok, linger_s=2, linger_in_all_s=2)
     wire = desk.connect()
     wire.feed(b"nonsense\r\n\r\n")
     for _ in range(3):

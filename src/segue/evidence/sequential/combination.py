@@ -24,6 +24,8 @@ SOAK_SHARE = 0.1
 FIRST_SHARE = 0.9
 """Of what a stage may spend, for evidence that never had to begin anew: what is set aside costs it 3 % more outcomes, and one
 upgrade in ten may begin anew before another share costs less (`alpha_of_start`)."""
+SOAK_HOLD_SHARE = 1 / 3
+"""Of what a soak may spend, for its hold limits: costs the rollback limits log(3/2) nats of some ten, a twenty-fifth."""
 
 
 def spread_weights(
@@ -76,6 +78,12 @@ def split_alpha(alpha: float = ALPHA, *, soaks: bool) -> tuple[float, float]:
     """
     soak = SOAK_SHARE * alpha if soaks else 0.0
     return alpha - soak, soak
+
+
+def split_soak(alpha: float) -> tuple[float, float]:
+    """What a soak may spend at its rollback limits and at its hold limits: one α for all that it does falsely."""
+    hold = SOAK_HOLD_SHARE * alpha
+    return alpha - hold, hold
 
 
 def alpha_of_start(alpha: float, restarts: int) -> float:

@@ -111,12 +111,8 @@ class DifferenceSequence:
     @classmethod
     def start(cls, cells: int, nodes: Array, *, scale: float, rate: Array | float | None = None, points: int = 161) -> Self:
         """`scale` is the difference that matters (the hold margin): the row is finest around 0, and bets are sized by it."""
-        if not 0.0 < scale < 1.0:
-            raise ValueError(f"The scale of a difference lies between 0 and 1; {scale} does not.")
-        reach = np.arcsinh(0.98 / scale)
-        row = scale * np.sinh(np.linspace(-reach, reach, points | 1))
-        row[len(row) // 2] = 0.0
-        nulls = [Null(side, margin=float(margin), effects=EFFECTS) for side in _SIDES for margin in row]
+        row = margins_of(scale, points)
+        nulls = [Null(side, margin=float(margin), effects=EFFECTS) for side in SIDES for margin in row]
         return cls(row, Process.start(Questions.of(nulls, distance=scale, rounds=12), cells, nodes, rate=rate))
 
     def advance(self, block: Block) -> Self:
@@ -125,23 +121,42 @@ class DifferenceSequence:
 
     def intervals(self, alpha: float = ALPHA) -> tuple[Interval, ...]:
         """One interval per cell, in badness: positive is worse. An end is `None` until something is refuted on its side."""
-        refuted = self.process.log_e >= -log(alpha / 2)
-        below, above = refuted[: len(self.margins)], refuted[len(self.margins) :]
-        return tuple(self._interval(below[:, cell], above[:, cell]) for cell in range(refuted.shape[-1]))
+        return unrefuted(self.margins, self.process.log_e, alpha)
 
-    def _interval(self, below: NDArray[np.bool_], above: NDArray[np.bool_]) -> Interval:
-        # An end is the outermost refuted margin joined to its edge: then it errs only if the true margin itself was refuted.
-        left = int(np.argmin(below)) if not below.all() else len(below)
-        right = int(np.argmin(above[::-1])) if not above.all() else len(above)
-        return Interval(
-            float(self.margins[left - 1]) if left else None,
-            float(self.margins[len(above) - right]) if right else None,
-        )
+
+def margins_of(scale: float, points: int) -> Array:
+    """A row of differences between −1 and 1, finest around 0, where it is spaced by the difference that matters."""
+    if not 0.0 < scale < 1.0:
+        raise ValueError(f"The scale of a difference lies between 0 and 1; {scale} does not.")
+    reach = np.arcsinh(0.98 / scale)
+    row = scale * np.sinh(np.linspace(-reach, reach, points | 1))
+    row[len(row) // 2] = 0.0
+    return np.asarray(row)
+
+
+def unrefuted(margins: Array, log_e: Array, alpha: float) -> tuple[Interval, ...]:
+    """The margins left by bets against each of them from both sides, each side at α/2; first all of harm, then all of safety.
+
+    Shape of `log_e`: (2 × margins, cells); an interval for each cell.
+    """
+    refuted = log_e >= -log(alpha / 2)
+    below, above = refuted[: len(margins)], refuted[len(margins) :]
+    return tuple(_left(margins, below[:, cell], above[:, cell]) for cell in range(refuted.shape[-1]))
+
+
+def _left(margins: Array, below: NDArray[np.bool_], above: NDArray[np.bool_]) -> Interval:
+    # An end is the outermost refuted margin joined to its edge: then it errs only if the true margin itself was refuted.
+    left = int(np.argmin(below)) if not below.all() else len(below)
+    right = int(np.argmin(above[::-1])) if not above.all() else len(above)
+    return Interval(
+        float(margins[left - 1]) if left else None,
+        float(margins[len(above) - right]) if right else None,
+    )
 
 
 EFFECTS = ((0.5, 0.25), (1.5, 0.35), (4.0, 0.30), (10.0, 0.10))
 """Of intervals, in multiples of their scale: one finer than the deciding processes use, since screens run longer."""
-_SIDES: tuple[Side, Side] = ("harm", "safe")
+SIDES: tuple[Side, Side] = ("harm", "safe")
 
 
 def _crossing(refuted: Callable[[float], bool], outside: float, inside: float) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from segue.gateway.http.bridge import Bridge, Observer, Passed, plain_failure
 from segue.gateway.http.call import Call, Sink, UpstreamRequest
-from segue.gateway.http.connection import Handler, plain_refusal
+from segue.gateway.http.connection import EarlyAnswer, Handler, plain_refusal
 from segue.gateway.http.deadlines import Deadlines
 from segue.gateway.http.exchange import HttpExchange
 from segue.gateway.http.failures import Failure, FailureKind
@@ -24,6 +24,7 @@ __all__ = [
     "Bridge",
     "Call",
     "Deadlines",
+    "EarlyAnswer",
     "Failure",
     "FailureKind",
     "Handler",

@@ -91,12 +91,19 @@ class Carrier(Protocol):
     def resume(self) -> None:
         """Read on."""
 
+    def streams(self) -> None:
+        """The response is a stream that has begun: its own times hold from now on."""
+
+    def silent_s(self) -> float | None:
+        """How long nothing more of a response came, where that is known."""
+
 
 class Call:
     """One request on its way. `Deadlines` watch it while it waits for a connection, and that connection afterwards."""
 
     __slots__ = (
         "_give_up",
+        "between_s",
         "carrier",
         "deadline",
         "ends_at",
@@ -107,6 +114,7 @@ class Call:
         "request",
         "sink",
         "timeouts",
+        "within_s",
     )
 
     def __init__(
@@ -122,6 +130,7 @@ class Call:
         self.head = head
         self.sink: Sink = sink
         self.timeouts = timeouts
+        self.between_s, self.within_s = timeouts.between_bytes_s, timeouts.whole_s
         self.ends_at = ends_at
         self.deadline = NEVER
         self.carrier: Carrier | None = None
@@ -154,6 +163,15 @@ class Call:
         """And now can again."""
         if self.carrier is not None:
             self.carrier.resume()
+
+    def streams(self) -> None:
+        """The response is a stream, and has begun: how long it may be silent, and may go on, is a matter of its own."""
+        if self.carrier is not None:
+            self.carrier.streams()
+
+    def silent_s(self) -> float | None:
+        """How long nothing more of a response that has begun came; `None` where nobody reads it, or that is not known."""
+        return None if self.carrier is None else self.carrier.silent_s()
 
     def expire(self, now: float) -> None:  # noqa: ARG002 - the others that may expire ask for the time
         """No connection in time."""

@@ -19,17 +19,20 @@ from segue.gateway.http.exchange import HttpExchange
 from segue.gateway.http.heads import Headers, message_head, status_line
 from segue.gateway.http.known_heads import KnownHeads
 from segue.gateway.http.limits import ServerLimits
-from segue.gateway.http.request_reader import BETWEEN, HEAD, Refusal, RequestReader, Stage
+from segue.gateway.http.request_reader import BETWEEN, BODY, HEAD, Refusal, Request, RequestReader, Stage
 
 Handler = Callable[[HttpExchange], None]
 RefusalText = Callable[[Refusal], tuple[Headers, bytes]]
+EarlyAnswer = Callable[[Request], tuple[int, Headers, bytes] | None]
+"""What can be answered by the head alone, while the body is still to come: then none of it is kept."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 def plain_refusal(refusal: Refusal) -> tuple[Headers, bytes]:
     """A refusal as a line of text."""
-    return [(b"content-type", b"text/plain; charset=utf-8")], refusal.reason.encode() + b"\n"
+    told = f"{refusal.reason} {refusal.fix}".rstrip()
+    return [(b"content-type", b"text/plain; charset=utf-8")], told.encode() + b"\n"
 
 
 class Home(Protocol):
@@ -39,7 +42,9 @@ class Home(Protocol):
     clock: Clock
     handler: Handler
     refusal_text: RefusalText
+    early_answer: EarlyAnswer | None
     known_heads: KnownHeads
+    held_bytes: int
     is_stopping: bool
 
     def opened(self, connection: ServerConnection) -> bool:
@@ -58,11 +63,15 @@ class ServerConnection(asyncio.Protocol):
     __slots__ = (
         "_armed",
         "_current",
+        "_discards",
+        "_early",
+        "_held",
         "_home",
         "_is_handing_out",
         "_is_lingering",
         "_is_reading",
         "_limits",
+        "_lingers_until",
         "_reader",
         "_transport",
         "_unsent",
@@ -82,6 +91,9 @@ class ServerConnection(asyncio.Protocol):
         self._is_handing_out = self._is_lingering = self._was_used = False
         self._is_reading = True
         self._unsent = 0
+        self._held = self._discards = 0
+        self._lingers_until = 0.0
+        self._early: tuple[int, Headers, bytes] | None = None
         self.has_room = True
         self.is_closing = False
         self.deadline = NEVER
@@ -95,14 +107,17 @@ class ServerConnection(asyncio.Protocol):
         self.is_closing = self._home.is_stopping
         self.deadline = self._home.clock() + self._limits.head_s
         if not self._home.opened(self):
-            self._refuse(Refusal(503, "Too many connections."))
+            self._refuse(Refusal(503, "Too many connections.", "Try again in a moment.", "too_many_connections"))
 
     def data_received(self, data: bytes) -> None:
         """Bytes arrived."""
         if self._is_lingering:
+            self._discard(len(data))
             return
         reader = self._reader
         reader.feed(data)
+        if reader.stage is BODY or self._held:
+            self._look_at_body(reader)
         if reader.ready:
             if self._current is None and self.has_room:
                 self._hand_out()
@@ -128,6 +143,7 @@ class ServerConnection(asyncio.Protocol):
         self._transport = None
         self._is_lingering = True
         self.deadline = NEVER
+        self._hold(0)
         self._home.closed(self)
         self._lose()
         self._reader.close()
@@ -217,7 +233,7 @@ class ServerConnection(asyncio.Protocol):
         elif self._reader.stage is BETWEEN:
             self._close()
         else:
-            self._reader.refuse(408, "The request did not arrive in time.")
+            self._too_late()
             self.deadline = NEVER
             if self._current is None and self._reader.refusal is not None:
                 self._refuse(self._reader.refusal)
@@ -254,12 +270,51 @@ class ServerConnection(asyncio.Protocol):
             reader.wants_continue = False
             self.write(CONTINUE)
 
+    def _look_at_body(self, reader: RequestReader) -> None:
+        """A body is not whole yet, or was not before: is it to be read at all, and is there room for it?"""
+        head = reader.head
+        if reader.is_fresh and head is not None:
+            reader.is_fresh = False
+            self._look_at_head(head)
+        home, limits = self._home, self._limits
+        self._hold(reader.held)
+        if self._held and home.held_bytes > limits.held_bytes:
+            told = f"Requests that are not whole yet take {limits.held_bytes} bytes together, which is the most."
+            reader.refuse(503, told, "Try again in a moment.", "too_many_bodies")
+        if reader.refusal is not None:
+            self._hold(0)
+
+    def _look_at_head(self, head: Request) -> None:
+        if self._home.early_answer is None or self._reader.refusal is not None:
+            return
+        try:
+            self._early = self._home.early_answer(head)
+        except Exception as error:
+            self._home.report(error)
+        if self._early is not None:
+            self._reader.refuse(self._early[0], "It was answered by its head alone.")
+
+    def _hold(self, size: int) -> None:
+        """So much of a body is kept here now."""
+        if size != self._held:
+            self._home.held_bytes += size - self._held
+            self._held = size
+
+    def _too_late(self) -> None:
+        reader, limits = self._reader, self._limits
+        what, wait = ("head", limits.head_s) if reader.stage is HEAD else ("body", limits.body_s)
+        told = f"The {what} of the request did not arrive within {wait:g} s."
+        reader.refuse(408, told, "Send it whole and at once: less of it, or over a faster line.", "request_timeout")
+        self._hold(0)
+
     def _failed(self, exchange: HttpExchange, error: Exception) -> None:
         self._home.report(error)
         if exchange.has_started:
             exchange.abort()
         elif exchange.is_open:
-            exchange.respond(500, *self._home.refusal_text(Refusal(500, "The server failed to answer.")))
+            request = exchange.request
+            told = Refusal(500, "The server failed to answer.", "", "broken", request.target, request.headers)
+            exchange.respond(500, *self._home.refusal_text(told))
 
     def _arm(self) -> None:
         """Set the deadline that belongs to where the connection is; a later part of the same head or body prolongs nothing."""
@@ -278,11 +333,13 @@ class ServerConnection(asyncio.Protocol):
         """Say why, and close in a way that lets the client read it although it may still be sending."""
         if self._transport is None or self._is_lingering:
             return
-        headers, body = self._home.refusal_text(refusal)
+        headers, body = self._home.refusal_text(refusal) if self._early is None else self._early[1:]
         framing = b"content-length: %d\r\nconnection: close\r\n" % len(body)
         self._transport.write(message_head(status_line(refusal.status), headers, framing) + body)
         if self._transport.can_write_eof():
-            self._linger(self._limits.linger_s)
+            limits = self._limits
+            self._linger(limits.linger_s)
+            self._discards, self._lingers_until = limits.body_bytes, self._home.clock() + limits.linger_in_all_s
             self._transport.write_eof()
         else:
             self._close()
@@ -293,8 +350,18 @@ class ServerConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def _discard(self, size: int) -> None:
+        """A client that is still sending has not looked for the answer yet; if it is reset, it never will."""
+        if self._discards > 0:
+            self._discards -= size
+            if self._discards <= 0:
+                self.abort()
+            else:
+                self.deadline = min(self._home.clock() + self._limits.linger_s, self._lingers_until)
+
     def _linger(self, wait_s: float) -> None:
         self._is_lingering = True
+        self._hold(0)
         self._reader.is_done = True
         self._reader.ready.clear()
         self._unsent = self._transport.get_write_buffer_size() if self._transport is not None else 0

@@ -15,6 +15,8 @@ class ServerLimits:
     head_bytes: int = 32 * KIB
     headers: int = 100
     body_bytes: int = 32 * MIB
+    held_bytes: int = 256 * MIB
+    """Of all bodies together that have begun to arrive and are not whole. Who goes beyond it is refused."""
     pipelined: int = 16
     """Requests taken from one connection before the first of them is answered. After so many the connection is closed."""
     connections: int = 10_000
@@ -26,7 +28,9 @@ class ServerLimits:
     stall_s: float = 60.0
     """How long a client may read nothing of what is waiting for it."""
     linger_s: float = 2.0
-    """After a refusal: how long to go on discarding what the client still sends, so that it gets to read the refusal."""
+    """After a refusal: how long to wait for more of what the client still sends, and is discarded, so that it gets to read
+    the refusal. Up to `body_bytes` of it."""
+    linger_in_all_s: float = 30.0
     write_buffer_bytes: int = 64 * KIB
     """More than this waiting for a client is back-pressure."""
 
@@ -55,3 +59,7 @@ class Timeouts:
     between_bytes_s: float = 60.0
     """Silence within a response. Does not run while the reader of the response asked to pause."""
     whole_s: float = 900.0
+    stream_idle_s: float = 60.0
+    """Instead of `between_bytes_s`, once whoever reads the response has said that it is a stream (`Call.streams`)."""
+    stream_s: float = 3600.0
+    """Instead of `whole_s` then, and counted from there."""

@@ -12,26 +12,38 @@ An `Upgrade` is ignored, as a server may; some clients (Java's) offer HTTP/2 wit
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
 import httptools
 
-from segue.gateway.http.heads import HOST, TARGET, Headers, field_value, has_framing
+from segue.gateway.http.heads import HOST, TARGET, Header, Headers, field_value, has_framing
 from segue.gateway.http.known_heads import KnownHead, KnownHeads, cut_head, may_be_known
 from segue.gateway.http.limits import ServerLimits
 
 METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
+_METHODS_TOLD = ", ".join(sorted(one.decode() for one in METHODS))
 _LOOKED_AT = frozenset((b"host", b"content-length", b"transfer-encoding", b"expect", b"upgrade"))
+_FEWER_FIELDS = "Send fewer or shorter header fields, and what is long in the body."
+_ONE_REQUEST = "Send one request as RFC 9112 has it; a proxy between may have changed it."
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a connection's bytes are not a request that is served. `reason` holds nothing of what the client sent."""
+    """Why a connection's bytes are not a request that is served. `reason` holds nothing of what the client sent.
+
+    `fix` says what to do about it, and `code` is a word for programs. `target` and `headers` are as much of the request's as
+    had been read by then, for whoever words the refusal for a client of this kind.
+    """
 
     status: int
     reason: str
+    fix: str = ""
+    code: str = "malformed"
+    target: bytes | None = None
+    headers: Sequence[Header] = ()
 
 
 class Request:
@@ -92,6 +104,7 @@ class RequestReader:
         "_since_body",
         "_target",
         "is_done",
+        "is_fresh",
         "ready",
         "refusal",
         "stage",
@@ -108,6 +121,8 @@ class RequestReader:
         """The last request asked to close: what follows is not read."""
         self.stage: Stage = BETWEEN
         self.wants_continue = False
+        self.is_fresh = False
+        """There is a head that nobody has looked at yet (`head`). Whoever does sets it back."""
         self._headers: Headers = []
         self._target = b""
         self._known_target = self._known_host = b""
@@ -171,15 +186,32 @@ class RequestReader:
                 continue
             except httptools.HttpParserError as error:
                 if self.refusal is None and not self.is_done:
-                    self.refusal = Refusal(400, f"The request is malformed: {error}.")
+                    self.refuse(400, f"The request is malformed: {error}.", _ONE_REQUEST)
                 return
             if self.stage is not BETWEEN:
                 self._look_at_limits()
             return
 
-    def refuse(self, status: int, reason: str) -> None:
-        """Read nothing more."""
-        self.refusal = self.refusal or Refusal(status, reason)
+    @property
+    def head(self) -> Request | None:
+        """The request whose body is being read."""
+        return self._request if self.stage is BODY else None
+
+    @property
+    def held(self) -> int:
+        """Bytes of a body that is not whole yet."""
+        return len(self._body) if self.stage is BODY else 0
+
+    def refuse(self, status: int, reason: str, fix: str = "", code: str = "malformed") -> None:
+        """Read nothing more, and keep nothing of a body that was begun."""
+        if self.refusal is None:
+            request = self._request
+            if request is not None:
+                target, headers = request.target, request.headers
+            else:
+                target, headers = self._target, self._headers
+            self.refusal = Refusal(status, reason, fix, code, target or None, headers)
+        self._body = b""
 
     def close(self) -> None:
         """Let go of the parser: it and this reader hold each other."""
@@ -204,10 +236,10 @@ class RequestReader:
     def on_headers_complete(self) -> None:
         """Decide whether this head is one we serve."""
         self.stage = BODY
-        headers, self._headers = self._headers, []
-        target, self._target = self._target, b""
+        headers, target = self._headers, self._target
         if self._is_resuming:
             self._is_resuming = False
+            self._headers, self._target = [], b""
             return
         parser = self._parser
         assert parser is not None
@@ -215,22 +247,25 @@ class RequestReader:
         version = parser.get_http_version()
         is_http_10 = version == "1.0"
         if version != "1.1" and not is_http_10:
-            self._stop(505, "Only versions 1.0 and 1.1 of HTTP are spoken here.")
+            self._stop(505, "Only versions 1.0 and 1.1 of HTTP are spoken here.", "Send HTTP/1.1.")
         if method not in METHODS:
-            self._stop(501, "The method is not known here.")
+            self._stop(501, "The method is not known here.", f"There are {_METHODS_TOLD}.")
         if target != self._known_target:
             if TARGET.fullmatch(target) is None:
-                self._stop(400, "The request target is not an absolute path.")
+                self._stop(400, "The request target is not an absolute path.", _ONE_REQUEST)
             self._known_target = target
         if self._head_bytes > self._limits.head_bytes:
             self._measure_head(target, headers)
         if len(headers) > self._limits.headers:
-            self._stop(431, f"The request has more than {self._limits.headers} header fields.")
+            self._stop(431, f"The request has more than {self._limits.headers} header fields.", _FEWER_FIELDS, "head_too_large")
         self._body = b""
         self._since_body = 0
         self._look_at_fields(headers, is_http_10)
         # Only inside a callback does llhttp still know.
         self._request = Request(method, target, headers, is_http_10, parser.should_keep_alive())
+        # Not before: who refuses a head wants to know whose it is.
+        self._headers, self._target = [], b""
+        self.is_fresh = True
 
     def on_body(self, part: bytes) -> None:
         """A part of the body: kept as it is if it is the only one."""
@@ -253,12 +288,12 @@ class RequestReader:
         request, body = self._request, self._body
         assert request is not None
         request.body = body if type(body) is bytes else bytes(body)
-        self._request, self._body = None, b""
         if self._headers:
             if has_framing(self._headers):
-                self._stop(400, "The trailer has fields that say where a body ends.")
+                self._stop(400, "The trailer has fields that say where a body ends.", "Send none.")
             self._headers.clear()
-        self.wants_continue = False
+        self._request, self._body = None, b""
+        self.wants_continue = self.is_fresh = False
         self.stage = BETWEEN
         ready = self.ready
         ready.append(request)
@@ -280,7 +315,7 @@ class RequestReader:
                 hosts += 1
                 if value != self._known_host:
                     if HOST.fullmatch(value) is None:
-                        self._stop(400, "The Host field is malformed.")
+                        self._stop(400, "The Host field is malformed.", _ONE_REQUEST)
                     self._known_host = value
             elif name == b"content-length":
                 self._length = int(value)
@@ -288,23 +323,24 @@ class RequestReader:
                     self._too_large()
             elif name == b"transfer-encoding":
                 if value.lower() != b"chunked" or is_http_10:
-                    self._stop(400, "No transfer coding but chunked is known here, and that only in HTTP/1.1.")
+                    self._stop(400, "No transfer coding but chunked is known here, and that only in HTTP/1.1.", _ONE_REQUEST)
                 self._is_chunked = True
             elif name == b"expect":
                 if value.lower() != b"100-continue":
-                    self._stop(417, "The expectation is not known here.")
+                    self._stop(417, "The expectation is not known here.", "Expect 100-continue, or nothing.")
                 self.wants_continue = not is_http_10
             elif self._parser is not None and self._parser.should_upgrade():
                 self._is_upgrading = True
         if hosts != 1 and (hosts or not is_http_10):
-            self._stop(400, "A request has one Host field.")
+            self._stop(400, "A request has one Host field.", _ONE_REQUEST)
 
     def _look_at_limits(self) -> None:
         """After each run: what has arrived of something unfinished. llhttp itself keeps no count."""
         limits = self._limits
         if self.stage is BODY:
             if self._since_body > limits.head_bytes:
-                self.refuse(431, f"More than {limits.head_bytes} bytes of chunk extensions or trailers.")
+                told = f"More than {limits.head_bytes} bytes of chunk extensions or trailers came."
+                self.refuse(431, told, "Send none, or a body with its length.", "head_too_large")
         elif self._head_bytes > limits.head_bytes:
             if self._head_bytes > self._fed or _size(self._headers) > limits.head_bytes:
                 self._head_too_large()
@@ -318,13 +354,15 @@ class RequestReader:
             raise _StopReadingError
 
     def _head_too_large(self) -> None:
-        self.refuse(431, f"The head of the request is larger than {self._limits.head_bytes} bytes.")
+        told = f"The head of the request is larger than {self._limits.head_bytes} bytes."
+        self.refuse(431, told, _FEWER_FIELDS, "head_too_large")
 
     def _too_large(self) -> None:
-        self._stop(413, f"The body of the request is larger than {self._limits.body_bytes} bytes.")
+        told = f"The body of the request is larger than {self._limits.body_bytes} bytes."
+        self._stop(413, told, "Send less at once: images and files by their URL, or fewer earlier turns.", "too_large")
 
-    def _stop(self, status: int, reason: str) -> None:
-        self.refuse(status, reason)
+    def _stop(self, status: int, reason: str, fix: str = "", code: str = "malformed") -> None:
+        self.refuse(status, reason, fix, code)
         raise _StopReadingError
 
     def _read_on_after_upgrade(self) -> None:

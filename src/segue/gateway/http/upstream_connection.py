@@ -89,6 +89,20 @@ class UpstreamConnection(asyncio.Protocol):
                 self._transport.resume_reading()
                 self._wait_on()
 
+    def streams(self) -> None:
+        """From now on the times of a stream hold. What was just read is what sets the next deadline by them."""
+        call = self._call
+        if call is not None:
+            call.between_s, call.within_s = call.timeouts.stream_idle_s, call.timeouts.stream_s
+            call.ends_at = self._pool.clock() + call.within_s
+
+    def silent_s(self) -> float | None:
+        """Seconds since the last bytes, read off the deadline that they set; `None` while paused, or near the end."""
+        call = self._call
+        if call is None or self._is_paused or not call.has_head or self.deadline >= call.ends_at:
+            return None
+        return self._pool.clock() - (self.deadline - call.between_s)
+
     def abort(self) -> None:
         """Close at once."""
         self.is_open = False
@@ -122,7 +136,7 @@ class UpstreamConnection(asyncio.Protocol):
             if self._call is not call:
                 return
         if not self._is_paused:
-            deadline = self._pool.clock() + call.timeouts.between_bytes_s
+            deadline = self._pool.clock() + call.between_s
             self.deadline = deadline if deadline < call.ends_at else call.ends_at
 
     def eof_received(self) -> None:
@@ -159,9 +173,9 @@ class UpstreamConnection(asyncio.Protocol):
         if call is None:
             self.abort()
         elif now >= call.ends_at:
-            self._fail(FailureKind.TOO_LONG, f"No end of the response in {call.timeouts.whole_s:g} s.")
+            self._fail(FailureKind.TOO_LONG, f"The answer was not finished within {call.within_s:g} s.")
         elif call.has_head:
-            self._fail(FailureKind.STALLED, f"Nothing more of the response in {call.timeouts.between_bytes_s:g} s.")
+            self._fail(FailureKind.STALLED, f"Nothing more of the answer came within {call.between_s:g} s.")
         else:
             self._fail(FailureKind.FIRST_BYTE_TIMEOUT, f"No response in {call.timeouts.first_byte_s:g} s.")
 
@@ -197,7 +211,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _wait_on(self) -> None:
         call = self._call
         if call is not None:
-            wait = call.timeouts.between_bytes_s if call.has_head else call.timeouts.first_byte_s
+            wait = call.between_s if call.has_head else call.timeouts.first_byte_s
             deadline = self._pool.clock() + wait
             self.deadline = deadline if deadline < call.ends_at else call.ends_at
 

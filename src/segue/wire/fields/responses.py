@@ -19,12 +19,15 @@ _CALLERS = refused("Only direct calls are translated.", harmless=(["direct"],))
 _DEFER = refused("Other dialects are shown all tools at once.", harmless=(False,))
 _SERVER = "The provider runs it, and another one does not."
 
+NEVER_SERVED = frozenset({"background", "conversation", "previous_response_id"})
+"""Fields of a request that are refused within this dialect, too: the gateway sends whole conversations, and stores nothing."""
+
 RESPONSES = Fields(
     "openai_responses",
     {
         "request": {
             "access_programs": refused("A programme of this provider."),
-            "background": refused(_STATE, harmless=(False,)),
+            "background": refused(_STATE, remedy="Leave it out, and wait for the answer.", harmless=(False,)),
             "context_management": refused("Other providers do not shorten conversations.", harmless=([],)),
             "conversation": refused(_STATE, remedy=_WHOLE),
             "image": refused("Other dialects do not compress images.", harmless=({"context_compression": "auto"},)),

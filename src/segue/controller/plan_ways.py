@@ -1,24 +1,41 @@
-"""Gathers what the plan check needs from workspace and store: for `segue plan check`, and for opening an upgrade."""
+"""Gathers what the plan check needs from workspace and store: for `segue plan check`, and for admitting a candidate.
+
+The ways themselves are `segue.workspace.plan_ways`; who may go on in spite of one is `segue.controller.admission`.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from segue.controller.plan_labels import unmeasured
+from segue.controller.reading import PRODUCTION
 from segue.errors import Fault, InputError, NotFoundError, SegueError
+from segue.evals.arms import vendor_of_entry
+from segue.gates.report import Report
+from segue.gates.report_reading import report_from_json
+from segue.model import Bundle, Workflow
+from segue.model.bundle_diff import diff_bundles
+from segue.model.plan import Plan
+from segue.providers.catalogue import retirement
+from segue.store.base import Store
+from segue.workspace import Workspace
+from segue.workspace.plan_ways import Measured, Way, WayFacts, ways_wrong
+from segue.workspace.stats import suite_stats
 
-if TYPE_CHECKING:
-    from segue.cli.desk import Desk
-    from segue.gates.report import Report
-    from segue.model import Bundle, Workflow
-    from segue.model.plan import Plan
-    from segue.workspace.plan_ways import Measured, Way, WayFacts
 
-PRODUCTION = "production"
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Where the facts come from. `day` is today, UTC."""
+
+    workspace: Workspace
+    store: Store
+    day: date
 
 
 def find_ways(
-    desk: Desk,
+    known: Known,
     workflow_name: str,
     plan: Plan,
     incumbent_digest: str | None,
@@ -30,19 +47,16 @@ def find_ways(
 
     `InputError` for a plan that no upgrade can follow at all.
     """
-    return ways_between(
-        desk, workflow_name, plan, _stored(desk, incumbent_digest), _stored(desk, candidate_digest), environment=environment
-    )
+    old, new = (_stored(known.store, one) for one in (incumbent_digest, candidate_digest))
+    return ways_between(known, workflow_name, plan, old, new, environment=environment)
 
 
 def ways_between(
-    desk: Desk, workflow_name: str, plan: Plan, incumbent: Bundle | None, candidate: Bundle | None, *, environment: str
+    known: Known, workflow_name: str, plan: Plan, incumbent: Bundle | None, candidate: Bundle | None, *, environment: str
 ) -> list[Way]:
     """The same between bundles that need not be stored yet."""
-    from segue.workspace.plan_ways import ways_wrong
-
-    require_followable(plan, desk.workspace.load_workflow(workflow_name))
-    return list(ways_wrong(plan, gather(desk, workflow_name, incumbent, candidate, environment=environment)))
+    require_followable(plan, known.workspace.load_workflow(workflow_name))
+    return list(ways_wrong(plan, gather(known, workflow_name, incumbent, candidate, environment=environment)))
 
 
 def require_followable(plan: Plan, workflow: Workflow) -> None:
@@ -51,8 +65,6 @@ def require_followable(plan: Plan, workflow: Workflow) -> None:
     A step whose segment is a name alone: a gateway could not tell who belongs to it. A gate that nothing would ever measure: an
     upgrade would wait for its labels for ever.
     """
-    from segue.cli.plan_labels import unmeasured
-
     named = dict.fromkeys(step.segment for step in plan.canary if step.segment is not None)
     faults = [
         Fault(
@@ -69,43 +81,40 @@ def require_followable(plan: Plan, workflow: Workflow) -> None:
 
 
 def gather(
-    desk: Desk, workflow_name: str, incumbent: Bundle | None, candidate: Bundle | None, *, environment: str = PRODUCTION
+    known: Known, workflow_name: str, incumbent: Bundle | None, candidate: Bundle | None, *, environment: str = PRODUCTION
 ) -> WayFacts:
     """The facts, as they are now. Nothing is written."""
-    from segue.workspace.plan_ways import WayFacts
-
-    workflow = desk.workspace.load_workflow(workflow_name)
-    serves = _route_serves(desk, workflow_name, environment)
-    old = incumbent if incumbent is not None else _stored(desk, serves or None)
-    model, retires = _sunset(desk, old)
+    workflow = known.workspace.load_workflow(workflow_name)
+    serves = _route_serves(known.store, workflow_name, environment)
+    old = incumbent if incumbent is not None else _stored(known.store, serves or None)
+    model, retires = _sunset(known.workspace, old)
+    pair = None if old is None or candidate is None else (old, candidate)
     return WayFacts(
         workflow=workflow_name,
-        begins=date.fromisoformat(desk.now()[:10]),
-        thin=_thin(desk, workflow),
+        begins=known.day,
+        thin=_thin(known, workflow),
         slices=tuple(f"{key}={value}" for key, spec in workflow.slices.items() for value in (spec.values or spec.critical)),
         critical=frozenset(f"{key}={value}" for key, spec in workflow.slices.items() for value in spec.critical),
         environment=environment,
         route_serves=serves,
-        gateways=len(desk.store.list_gateways(environment)),
+        gateways=len(known.store.list_gateways(environment)),
         incumbent=None if incumbent is None else incumbent.digest,
         incumbent_model=model,
         retires=retires,
-        measured=None if old is None or candidate is None else _measured(desk, workflow_name, old.digest, candidate.digest),
-        effort=None if old is None or candidate is None else _effort(old, candidate),
+        measured=None if pair is None else _measured(known.store, workflow_name, *(one.digest for one in pair)),
+        effort=None if pair is None else _effort(*pair),
     )
 
 
-def _thin(desk: Desk, workflow: Workflow) -> tuple[str, ...] | None:
+def _thin(known: Known, workflow: Workflow) -> tuple[str, ...] | None:
     """`None` where there is no suite. Otherwise what it is short of that an upgrade waits for, as in stage 0."""
-    from segue.workspace.stats import suite_stats
-
-    if workflow.suite in desk.workspace.suites(workflow.name):
-        cases = desk.workspace.iter_suite(workflow.name, workflow.suite)
+    if workflow.suite in known.workspace.suites(workflow.name):
+        cases = known.workspace.iter_suite(workflow.name, workflow.suite)
     else:
-        stored = [one for one in desk.store.list_suites(workflow.name) if workflow.suite in (one.name, one.digest)]
+        stored = [one for one in known.store.list_suites(workflow.name) if workflow.suite in (one.name, one.digest)]
         if not stored:
             return None
-        cases = desk.store.iter_cases(stored[-1].digest)
+        cases = known.store.iter_cases(stored[-1].digest)
     try:
         found = suite_stats(workflow, cases).thin
     except InputError as error:
@@ -113,39 +122,33 @@ def _thin(desk: Desk, workflow: Workflow) -> tuple[str, ...] | None:
     return tuple(one.sentence() for one in found if one.kind in ("empty", "task"))
 
 
-def _route_serves(desk: Desk, workflow: str, environment: str) -> str:
+def _route_serves(store: Store, workflow: str, environment: str) -> str:
     try:
-        return desk.store.find_route(workflow, environment).route.incumbent
+        return store.find_route(workflow, environment).route.incumbent
     except NotFoundError:
         return ""
 
 
-def _stored(desk: Desk, digest: str | None) -> Bundle | None:
+def _stored(store: Store, digest: str | None) -> Bundle | None:
     if digest is None:
         return None
     try:
-        return desk.store.get_bundle(digest).bundle
+        return store.get_bundle(digest).bundle
     except NotFoundError:
         return None
 
 
-def _sunset(desk: Desk, old: Bundle | None) -> tuple[str, date | None]:
-    from segue.evals.arms import vendor_of_entry
-    from segue.providers.catalogue import retirement
-
+def _sunset(workspace: Workspace, old: Bundle | None) -> tuple[str, date | None]:
     if old is None:
         return "", None
-    entry = desk.workspace.config.providers.get(old.model.provider)
+    entry = workspace.config.providers.get(old.model.provider)
     found = retirement(None if entry is None else vendor_of_entry(entry), old.model.snapshot)
     return old.model.snapshot, None if found is None else found.day
 
 
-def _measured(desk: Desk, workflow: str, old: str, new: str) -> Measured | None:
+def _measured(store: Store, workflow: str, old: str, new: str) -> Measured | None:
     """The newest verdict on this pair that can still be read."""
-    from segue.gates.report_reading import report_from_json
-    from segue.workspace.plan_ways import Measured
-
-    for verdict, _, body in desk.store.list_verdicts(workflow):
+    for verdict, _, body in store.list_verdicts(workflow):
         if not _is_of(body, old, new):
             continue
         try:
@@ -178,8 +181,6 @@ def _cost_ratio(report: Report) -> float | None:
 
 def _effort(old: Bundle, new: Bundle) -> tuple[str, ...]:
     """The reasoning dials that differ, with what is sent to the provider as it is; in the words of `segue bundle diff`."""
-    from segue.model.bundle_diff import diff_bundles
-
     found = next((one for one in diff_bundles(old, new).changes if one.part == "parameters"), None)
     words = ("reasoning effort", "thinking budget", "extra parameter")
     dials = ("reasoning", "thinking", "effort")
