@@ -178,7 +178,8 @@ class AnythingAtAnyTime(RuleBasedStateMachine):
         self.named |= set(found.state.held_for)
         if (before.stage, before.step) != (found.state.stage, found.state.step) or "fresh_evidence" in found.effects:
             self.named, self.patient_from, self.lasts_from = set(), found.state.going_since, 0.0
-        if "flip" in found.effects:
+        if "flip" in found.effects or found.event == "rolled_back_elsewhere":
+            # Where somebody else rolled back, they have flipped.
             self.route = wanted_route(self.state, self.plan, self.route)
 
     def _kept_what_it_may(self, before: UpgradeState, found: Decision) -> None:
