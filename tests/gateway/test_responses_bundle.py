@@ -176,3 +176,19 @@ def test_the_other_dialects_are_as_they_were() -> None:
     """A conversation is `messages` there, and has to be a list."""
     assert faults(a_bundle("old"), {"model": "mail", "input": "Hi"}) == ["input"]
     assert sent(a_bundle("old"), {"model": "mail", "messages": []})["messages"][0]["role"] == "system"
+
+
+def test_tools_in_the_middle_of_an_input_are_the_bundles_to_set_too() -> None:
+    """An item may bring them; without leave they are refused by place, or left out."""
+    brought = {"type": "additional_tools", "role": "developer", "tools": [{"type": "mcp", "server_label": "x"}]}
+    said = {"role": "user", "content": "Hi, additional_tools"}
+    with pytest.raises(InputError) as refused:
+        asked(applied(Prompt()), input=[said, brought])
+    assert [fault.path for fault in refused.value.faults] == ["input[1]"]
+    assert asked(applied(Prompt(), Serving(otherwise="ignore")), input=[said, brought])["input"] == [said]
+    assert asked(applied(Prompt(), Serving(may_set=("tools",))), input=[said, brought])["input"] == [said, brought]
+    assert (
+        asked(applied(Prompt()), input='"additional_tools"')["input"]
+        == asked(applied(Prompt()), input='"additional_tools"')["input"]
+    )
+    assert asked(applied(Prompt()), input=[said])["input"] == [said]

@@ -134,6 +134,8 @@ class AppliedBundle:
     def allow(self, fields: Fields, client: Dialect) -> Fields:
         """The fields that the application may bring. Raises `InputError` naming the others, unless they are to be ignored."""
         mine = _allowed(client, self.may_set)
+        if client == "openai_responses" and "tools" not in mine and b'"additional_tools"' in bytes(fields.get("input", b"")):
+            fields = {**fields, "input": self._without_tools(fields["input"])}
         if mine.issuperset(fields):
             return fields
         others = fields.keys() - mine
@@ -146,6 +148,16 @@ class AppliedBundle:
         if faults:
             raise _refused(faults)
         return {name: value for name, value in fields.items() if name in mine}
+
+    def _without_tools(self, given: Raw) -> Raw:
+        """The input without items that bring tools, which are the bundle's to set wherever they stand."""
+        items = _decode_any.decode(given)
+        if not isinstance(items, list):
+            return given
+        bring = [at for at, one in enumerate(items) if isinstance(one, dict) and one.get("type") == "additional_tools"]
+        if bring and self.refuses_others:
+            raise _refused([_other("tools", f"input[{at}]") for at in bring])
+        return Raw(_encode([one for at, one in enumerate(items) if at not in bring])) if bring else given
 
     def apply(self, fields: Fields) -> bytes:
         """The body for the upstream, of a request in its own dialect. Raises `InputError` with every fault of the request."""
@@ -344,10 +356,10 @@ _SYSTEM: Mapping[str, Callable[[dict[str, Raw], Raw, bytes], None]] = {
 }
 
 
-def _other(name: str) -> Fault:
+def _other(name: str, path: str | None = None) -> Fault:
     what = f"'{name}' is the bundle's to set, not the application's."
     fix = "Leave it out, or allow it (serving.may_set); serving.otherwise: ignore drops such fields in silence."
-    return _fault(what, fix, name)
+    return _fault(what, fix, path or name)
 
 
 def _fault(what: str, fix: str, path: str | None = None) -> Fault:
