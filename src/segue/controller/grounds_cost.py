@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from segue.model import Json
 from segue.model.plan import Plan
+from segue.model.plan_text import days_text
 
 PROBES_PER_DAY = 288.0
 """The incumbent is probed every five minutes."""
@@ -62,9 +63,9 @@ class UpgradeCost:
     def sentence(self) -> str:
         """One line for whoever opens the upgrade."""
         if self.usd is not None:
-            return f"The upgrade itself costs about ${self.usd:,.2f} over {self.days:g} days."
+            return f"The upgrade itself costs about ${self.usd:,.2f} over {days_text(self.days)}."
         missing = ", ".join(one.name for one in self.parts if one.usd is None)
-        return f"The upgrade itself costs at least ${self.known_usd:,.2f} over {self.days:g} days; not known: {missing}."
+        return f"The upgrade itself costs at least ${self.known_usd:,.2f} over {days_text(self.days)}; not known: {missing}."
 
     def as_json(self) -> dict[str, Json]:
         """For a program."""
@@ -98,7 +99,7 @@ def _daily(facts: CostFacts, days: float) -> CostPart:
         return CostPart(name, None, "what a request costs is not known of both bundles")
     both = facts.incumbent_microusd + facts.candidate_microusd
     return CostPart(
-        name, facts.daily_cases * both * days / 1e6, f"{facts.daily_cases:,} cases on both bundles for {days:g} days"
+        name, facts.daily_cases * both * days / 1e6, f"{facts.daily_cases:,} cases on both bundles for {days_text(days)}"
     )
 
 
@@ -119,7 +120,7 @@ def _shadow(plan: Plan, facts: CostFacts) -> CostPart:
             name, most, f"its cap of ${cap:g} a day is reached: full coverage would take ${usd / shadow.length:,.2f}"
         )
     calls = facts.requests_per_day * shadow.share
-    return CostPart(name, usd, f"{calls:,.0f} second calls a day for {shadow.length:g} days")
+    return CostPart(name, usd, f"{calls:,.0f} second calls a day for {days_text(shadow.length)}")
 
 
 def _warm(facts: CostFacts, days: float) -> CostPart:
