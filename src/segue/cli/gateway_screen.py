@@ -52,7 +52,7 @@ class TextScreen:
 
     def started(self, url: str, environment: str, found: Started, metrics: str | None, keys: list[str]) -> None:
         """Where it is, what it serves, and how to ask."""
-        from segue.gateway.refusals import refused_lines
+        from segue.gateway.refused_routes import refused_lines
 
         screen = self._screen
         screen.print(f"Serving {environment} on {url}", style="bold")
@@ -91,7 +91,7 @@ class JsonScreen:
 
     def started(self, url: str, environment: str, found: Started, metrics: str | None, keys: list[str]) -> None:
         """That it serves, and every route."""
-        from segue.gateway.refusals import refused_lines
+        from segue.gateway.refused_routes import refused_lines
 
         self._say("gateway_started", f"Serving {environment} on {url}.", url=url, environment=environment, metrics=metrics)
         for workflow, revision in sorted(found.revisions.items()):

@@ -25,7 +25,7 @@ from segue.gateway.identity import TAGS, read_user
 from segue.gateway.keys import KeyRing
 from segue.gateway.models import PATH as MODELS
 from segue.gateway.models import list_models, show_model
-from segue.gateway.refusing import JSON, find_edge, unknown_path, word_refusal, wrong_method
+from segue.gateway.refused_requests import JSON, find_edge, unknown_path, word_refusal, wrong_method
 from segue.gateway.serving import ServedRequest
 from segue.gateway.shadow import Shadows
 from segue.gateway.target import Plane, ServedWorkflow

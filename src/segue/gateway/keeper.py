@@ -33,7 +33,7 @@ from segue.gateway.pending import OrderSource, Pending, asked_order
 from segue.gateway.planes import Planes
 from segue.gateway.port import hold_port
 from segue.gateway.presence import Presence, Registry, slowest
-from segue.gateway.refusals import refusals_told
+from segue.gateway.refused_routes import refusals_told
 from segue.gateway.target import Plane
 from segue.gateway.telemetry.board import Board
 from segue.gateway.telemetry.failing import trail_of

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from segue.gateway.http import Refusal, ServerLimits
-from segue.gateway.refusing import word_refusal
+from segue.gateway.refused_requests import word_refusal
 from segue.standin.settings import StandInSettings
 from tests.gateway.wiring import KEY, Wired, a_gateway
 
