@@ -83,9 +83,14 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def judged(evaluated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace of one's own in which the candidate was evaluated once, as the working folder."""
-    shutil.copytree(evaluated, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return own_copy(evaluated, tmp_path, monkeypatch)
+
+
+def own_copy(made: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a fixture made once, in a folder of one's own, which becomes the working folder."""
+    shutil.copytree(made, folder, dirs_exist_ok=True)
+    monkeypatch.chdir(folder)
+    return folder
 
 
 def edit(path: Path, old: str, new: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from segue.controller.api_bodies import ActBody
 from segue.controller.api_desk import ApiDesk
 from segue.controller.grounds_workspace import CurrentWorkspace
 from segue.errors import InputError
-from tests.cli.conftest import Segue, edit, exit_code
+from tests.cli.conftest import Segue, edit, exit_code, own_copy
 
 WORKFLOW = "support-reply"
 PLAN = """\
@@ -72,9 +71,7 @@ def in_eval_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def in_eval(in_eval_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One's own copy, as the working folder."""
-    shutil.copytree(in_eval_once, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return own_copy(in_eval_once, tmp_path, monkeypatch)
 
 
 def by_hand(segue: Segue, candidate: str, despite: Sequence[str] = ()) -> str:

@@ -20,7 +20,7 @@ from segue.controller.grounds_workspace import CurrentWorkspace
 from segue.errors import InputError
 from segue.gateway.keys import hash_key
 from segue.workspace.plan_ways import Kind
-from tests.cli.conftest import Segue, exit_code
+from tests.cli.conftest import Segue, exit_code, own_copy
 
 PLANS = Path("workflows/support-reply/plans")
 PLAN = """\
@@ -64,9 +64,7 @@ def opened_once(planned_once: Path, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 def planned(planned_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One's own copy, as the working folder."""
-    shutil.copytree(planned_once, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return own_copy(planned_once, tmp_path, monkeypatch)
 
 
 @pytest.fixture
