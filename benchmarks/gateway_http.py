@@ -62,6 +62,16 @@ class Process:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.told = self._read()
 
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ended, also where nobody came to `end` it."""
+        if self._process.poll() is None:
+            self._process.kill()
+        with self._process:
+            pass
+
     def order(self, **order: Any) -> dict[str, Any]:
         """Have something done."""
         assert self._process.stdin is not None

@@ -16,7 +16,7 @@ from benchmarks.gateway_http import Process
 from segue.gateway.control import SILENT_S, socket_folder
 from segue.store import open_store
 from tests.gateway.team import Team, a_stand_in
-from tests.store.postgres import find_programs, running_server
+from tests.store.postgres import PostgresServer, find_programs, running_server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -24,13 +24,19 @@ KINDS = [pytest.param("sqlite"), pytest.param("postgresql", marks=pytest.mark.po
 
 
 @pytest.fixture(scope="module")
-def postgresql() -> Iterator[str]:
-    """The address of an empty database."""
+def postgres_server() -> Iterator[PostgresServer]:
+    """One for all."""
     programs = find_programs()
     if programs is None:
         pytest.skip("There is no PostgreSQL server program on this machine (initdb and postgres).")
     with running_server(programs) as server:
-        yield server.new_database()
+        yield server
+
+
+@pytest.fixture
+def postgresql(postgres_server: PostgresServer) -> str:
+    """The address of an empty database: one each, for a gateway that one test kills is waited for by every flip after it."""
+    return postgres_server.new_database()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -40,15 +46,17 @@ def test_no_request_after_a_confirmation_is_served_by_the_old_pointer(
     """And none fails: over the sockets beside SQLite, through the database alone on PostgreSQL."""
     address = request.getfixturevalue("postgresql") if kind == "postgresql" else None
     folder, records = tmp_path / "w", tmp_path / "records"
-    load = Process(KEY, str(records), module="benchmarks.flips_parts")
-    with gateway(folder, load.told["port"], 2, address) as served:
+    with (
+        Process(KEY, str(records), module="benchmarks.flips_parts") as load,
+        gateway(folder, load.told["port"], 2, address) as served,
+    ):
         store = open_store(address or folder / STATE)
         flipper = Flipper(store, socket_folder(folder / ".segue"))
         load.order(kind="begin", port=served.port, per_second=100, connections=8)
         flips = [flipper.flip(sockets=address is None) for _ in range(10)]
         load.order(kind="end")
+        load.end()
         store.close()
-    load.end()
     requests = [tuple(one) for one in json.loads(records.read_text())]
     found = judge(flips, requests)
     assert found["requests"] == len(requests) >= 50

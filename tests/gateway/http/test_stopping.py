@@ -88,6 +88,22 @@ async def test_a_connection_that_has_not_asked_yet_may_still_do_so(stage: Theatr
     writer.close()
 
 
+async def test_one_accepted_at_the_last_moment_is_answered_too(stage: Theatre) -> None:
+    """The loop tells of it when the listeners are closed already, and when the last of the others has just gone."""
+    server, _ = await stage.server(say_ok, linger_s=5)
+    stopping = asyncio.create_task(server.stop(5))
+    await asyncio.sleep(0)
+    here, there = socket.socketpair()
+    await asyncio.get_running_loop().connect_accepted_socket(server.connect, there)
+    assert not stopping.done()
+    reader, writer = await asyncio.open_connection(sock=here)
+    writer.write(GET)
+    answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert await stopping == 0
+    writer.close()
+
+
 async def test_workers_share_a_port(stage: Theatre) -> None:
     """One ends, and the other goes on with it."""
     first, second = stage.make_server(say_ok), stage.make_server(say_ok)

@@ -19,6 +19,9 @@ from segue.gateway.http.limits import ServerLimits
 _REFUSED_AT_ONCE = 64
 """So many that are told that there are too many; further ones are reset."""
 
+_TURNS_TO_TELL = 5
+"""Of the event loop, at most, between accepting a connection and telling its protocol: asyncio takes two, uvloop one."""
+
 Report = Callable[[BaseException], None]
 
 
@@ -85,21 +88,28 @@ class Server:
         self.is_stopping = True
         for listener in self._listeners:
             listener.close()
-        self._all_closed = asyncio.Event()
         for connection in list(self._connections):
             connection.stop()
         left = 0
-        if self._connections or self._refused:
-            try:
-                async with asyncio.timeout(within_s):
-                    await self._all_closed.wait()
-            except TimeoutError:
-                left = len(self._connections)
-                for connection in [*self._connections, *self._refused]:
-                    connection.abort()
-                await self._all_closed.wait()
+        try:
+            async with asyncio.timeout(within_s):
+                await self._until_all_closed()
+        except TimeoutError:
+            left = len(self._connections)
+            for connection in [*self._connections, *self._refused]:
+                connection.abort()
+            await self._until_all_closed()
         self._listeners.clear()
         return left
+
+    async def _until_all_closed(self) -> None:
+        """Also those who were accepted just before the listeners closed, of whom the loop tells only then."""
+        self._all_closed = asyncio.Event()
+        await _let_the_loop_tell()
+        while self._connections or self._refused:
+            self._all_closed.clear()
+            await self._all_closed.wait()
+            await _let_the_loop_tell()
 
     # Called by connections.
 
@@ -129,3 +139,8 @@ class Server:
             self._report(error)
         else:
             asyncio.get_running_loop().call_exception_handler({"message": "A handler failed.", "exception": error})
+
+
+async def _let_the_loop_tell() -> None:
+    for _ in range(_TURNS_TO_TELL):
+        await asyncio.sleep(0)
