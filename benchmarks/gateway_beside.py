@@ -86,7 +86,6 @@ def _show(rows: list[dict[str, Any]], given: argparse.Namespace) -> None:
             "÷ nginx": row["cpu_us"] / base["cpu_us"] if row["cpu_us"] and base else None,
             "requests/s": row["per_second"],
             "busy": row["busy"],
-            "load busy": row["load_busy"],
             "failed": row["failed"],
         }
         for rate in given.rates:

@@ -205,7 +205,6 @@ def _row(row: dict[str, Any], direct: dict[str, Any], base: dict[str, Any]) -> d
         "÷ nginx": _ratio(row, base, "cpu_us"),
         "requests/s": row["per_second"],
         "busy": row["busy"],
-        "load busy": row["load_busy"],
         "p50 ms at 200/s": row["p50_ms"],
         "p50 added": row["p50_ms"] - direct["p50_ms"],
         "p99 added": row["p99_ms"] - direct["p99_ms"],

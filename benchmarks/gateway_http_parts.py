@@ -12,8 +12,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -197,6 +197,25 @@ def _close(peers: list[Any]) -> None:
         peer.transport.abort()
 
 
+@contextmanager
+def awake() -> Iterator[None]:
+    """Never sleep meanwhile: whoever writes to a process that sleeps pays for waking it, and in a virtual machine dearly.
+
+    Beside a fast gateway the load never sleeps anyway, so that only a slow one would pay.
+    """
+    loop, is_on = asyncio.get_running_loop(), True
+
+    def again() -> None:
+        if is_on:
+            loop.call_soon(again)
+
+    again()
+    try:
+        yield
+    finally:
+        is_on = False
+
+
 async def saturate(port: int, pids: list[int], clients: int, seconds: float) -> dict[str, Any]:
     """As many as it can: closed loop."""
     load = Load()
@@ -208,7 +227,7 @@ async def saturate(port: int, pids: list[int], clients: int, seconds: float) -> 
     for peer in peers[1:]:
         peer.transport.write(WIRE["ask"])
     await asyncio.sleep(min(1.0, seconds / 3))
-    began, done, used, own = time.perf_counter(), load.done, [used_s(pid) for pid in pids], time.process_time()
+    began, done, used = time.perf_counter(), load.done, [used_s(pid) for pid in pids]
     await asyncio.sleep(seconds)
     took = time.perf_counter() - began
     spent = sum(used_s(pid) for pid in pids) - sum(used)
@@ -220,7 +239,6 @@ async def saturate(port: int, pids: list[int], clients: int, seconds: float) -> 
         "per_second": count / took,
         "cpu_us": spent / count * 1e6 if pids else None,
         "busy": spent / took if pids else None,
-        "load_busy": (time.process_time() - own) / took,
     }
 
 
@@ -300,7 +318,8 @@ def run_load(given: argparse.Namespace) -> None:
         while line := await loop.run_in_executor(None, sys.stdin.readline):
             Upstream.sizes.clear()
             order = json.loads(line)
-            print(json.dumps(await kinds[order.pop("kind")](**order)), flush=True)
+            with awake():
+                print(json.dumps(await kinds[order.pop("kind")](**order)), flush=True)
 
     pin(given.core)
     uvloop.run(work())

@@ -19,7 +19,7 @@ from typing import Any, cast
 import httptools
 import uvloop
 
-from benchmarks.gateway_http_parts import pin, used_s
+from benchmarks.gateway_http_parts import awake, pin, used_s
 
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENT = (
@@ -169,10 +169,9 @@ async def closed(wire: bytes, port: int, pids: list[int], clients: int, seconds:
         await asyncio.sleep(0.01)
     for peer in peers:
         peer.seen = seen
-    began, used, own = time.perf_counter(), sum(map(used_s, pids)), time.process_time()
+    began, used = time.perf_counter(), sum(map(used_s, pids))
     await asyncio.sleep(seconds)
     took, spent, count = time.perf_counter() - began, sum(map(used_s, pids)) - used, seen.done
-    busy = (time.process_time() - own) / took
     is_on = False
     await asyncio.sleep(0.1)
     _close(peers)
@@ -180,7 +179,6 @@ async def closed(wire: bytes, port: int, pids: list[int], clients: int, seconds:
         "per_second": count / took,
         "cpu_us": spent / count * 1e6 if pids and count else None,
         "busy": spent / took if pids else None,
-        "load_busy": busy,
         "failed": seen.failed + warm.failed,
         "answered": seen.done + warm.done,
     }
@@ -234,7 +232,7 @@ async def streams(
     each = (_resident(resident) - memory) / max(held, 1) if resident else None
     firsts, seen.firsts, seen.delays = seen.firsts, [], []
     events, used, began = seen.events, sum(map(used_s, pids)), loop.time()
-    sent, due, own = 0, began, time.process_time()
+    sent, due = 0, began
     while loop.time() < began + seconds:
         for number, stream in enumerate(list(Upstream.streams)):
             stream.feed()
@@ -247,7 +245,6 @@ async def streams(
     while seen.events - events < sent and loop.time() < patience:
         await asyncio.sleep(0.01)
     took, spent, got = loop.time() - began, sum(map(used_s, pids)) - used, seen.events - events
-    busy = (time.process_time() - own) / took
     for number, stream in enumerate(list(Upstream.streams)):
         stream.finish()
         if number % 25 == 24:
@@ -263,7 +260,6 @@ async def streams(
         "per_second": got / took,
         "cpu_us": spent / got * 1e6 if pids and got else None,
         "busy": spent / took if pids else None,
-        "load_busy": busy,
         "not_arrived": sent - got,
         "kib_each": each,
         **_spread("crowd_first_", firsts),
@@ -357,7 +353,8 @@ def main() -> None:
         while line := await loop.run_in_executor(None, sys.stdin.readline):
             order = json.loads(line)
             wire = (given.wire / order.pop("ask")).read_bytes()
-            print(json.dumps(await kinds[order.pop("kind")](wire, **order)), flush=True)
+            with awake():
+                print(json.dumps(await kinds[order.pop("kind")](wire, **order)), flush=True)
 
     pin(given.core)
     uvloop.run(work())

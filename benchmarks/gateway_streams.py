@@ -118,7 +118,6 @@ def _show(rows: list[dict[str, Any]], given: argparse.Namespace) -> None:
                     "cpu µs/chunk": row[f"{name}_cpu_us"],
                     "÷ nginx": ratio(row, f"{name}_cpu_us"),
                     "busy": row[f"{name}_busy"],
-                    "load busy": row[f"{name}_load_busy"],
                     "chunk later p50 ms": added(row, f"{name}_delay_p50_ms"),
                     "p99 ms": added(row, f"{name}_delay_p99_ms"),
                     "KiB a stream": row[f"{name}_kib_each"],
