@@ -223,6 +223,43 @@ def test_the_thread_keeps_up_with_a_writer_that_never_waits(tmp_path: Path) -> N
     assert a_log(tmp_path).recount().readable == kept
 
 
+def test_pages_are_made_ready_before_anything_is_written_to_them_and_never_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the thread, and by the writer itself where it is faster: zeros on a frame would end its segment there."""
+    monkeypatch.setattr("segue.exchanges.segment.PIECE", 4096)
+    said = {f"x{number:06d}": os.urandom(number * 37 % 9_000) for number in range(4_000)}
+    with SpoolThread(settings(tmp_path, segment_bytes=512 * 1024, ahead_bytes=8_192)) as spool:
+        for number, body in enumerate(said.values()):
+            assert spool.append(an_exchange(number), b"ask", body) is not None
+    found: dict[str, bytes] = {}
+    for reader in open_segments(tmp_path / "spool"):
+        with reader:
+            found |= {decode_exchange(frame.head).id: bytes(frame.response) for frame in reader.frames()}
+    assert found == said
+
+
+def test_a_disk_that_refuses_what_it_allocated_is_told_and_got_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mapped page without room behind it would end the process at the first touch: nothing is written there."""
+    spool = a_spool(tmp_path, segment_bytes=1024 * 1024, ahead_bytes=4096)
+    monkeypatch.setattr("segue.exchanges.segment.os.pwrite", _refuse)
+    kept = [number for number in range(3_000) if spool.append(an_exchange(number), b"ask" * 100, b"say") is not None]
+    assert 0 < len(kept) < 3_000
+    assert spool.state.not_kept == 3_000 - len(kept)
+    spool.tend()
+    assert spool.state.fault == os.strerror(errno.ENOSPC)
+    monkeypatch.undo()
+    spool.tend()
+    assert spool.state.fault is None
+    assert spool.append(an_exchange(3_000)) is not None
+    spool.close()
+    assert ids(tmp_path) == [f"x{number:06d}" for number in [*kept, 3_000]]
+
+
+def _refuse(*_: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def test_a_frame_that_does_not_hold_ends_its_segment(tmp_path: Path) -> None:
     """What comes behind may be the content of a body; a reader says where it stopped."""
     spool = a_spool(tmp_path)

@@ -27,6 +27,7 @@ MS_SYNC = 4
 POPULATE_WRITE = 23
 """`MADV_POPULATE_WRITE` (Linux 5.14): maps pages for writing beforehand. Python has no name for it."""
 PIECE = 256 * 1024
+_zeros = memoryview(bytes(PIECE))
 
 _name = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([0-9]{8})\.spool")
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -65,7 +66,10 @@ def allocate_on_disk(descriptor: int, size: int) -> None:
 
 
 class Segment:
-    """A segment that this process writes. `position` is where the next frame goes; only the writer moves it."""
+    """A segment that this process writes.
+
+    `position` is where the next frame goes; only the writer moves it, and never beyond `ready`, which `make_ready` moves on.
+    """
 
     def __init__(self, path: Path, descriptor: int, size: int) -> None:
         self.path = path
@@ -74,7 +78,7 @@ class Segment:
         self.map = mmap.mmap(descriptor, size)
         self.position = START
         self.synced = START
-        self.populated = 0
+        self.ready = START
         first = ctypes.c_char.from_buffer(self.map)
         self._address = ctypes.addressof(first)
 
@@ -101,23 +105,33 @@ class Segment:
     def has_frames(self) -> bool:
         return self.position > START
 
-    def populate(self, until: int) -> bool:
-        """Map pages for writing, up to `until`; `False` where the kernel cannot. Other threads run meanwhile."""
-        until = min(self.size, (until + mmap.PAGESIZE - 1) & -mmap.PAGESIZE)
-        while self.populated < until:
+    def make_ready(self, until: int) -> None:
+        """Let frames be written up to `until`, and a little beyond; one caller at a time. `OSError` where the disk refuses.
+
+        Zeros are written there, and the pages mapped: a mapped page that nobody has written before costs the kernel four
+        times as much, at the first touch and once more when it is synced, for it comes alone and not in a large folio.
+        """
+        until = min(self.size, until)
+        while self.ready < until:
             # A piece at a time: meanwhile no thread of the process can map or unmap anything.
-            size = min(PIECE, until - self.populated)
-            where = ctypes.c_void_p(self._address + self.populated)
-            if _libc.madvise(where, ctypes.c_size_t(size), POPULATE_WRITE) != 0:
-                return False
-            self.populated += size
-        return True
+            start = self.ready & -PIECE
+            end = min(self.size, start + PIECE)
+            written = os.pwrite(self.descriptor, _zeros[: end - self.ready], self.ready)
+            if not written:
+                raise OSError(errno.EIO, "nothing could be written", str(self.path))
+            # Where the kernel cannot, pages are mapped when they are touched.
+            _libc.madvise(ctypes.c_void_p(self._address + start), ctypes.c_size_t(end - start), POPULATE_WRITE)
+            self.ready += written
+
+    def take_as_it_is(self) -> None:
+        """Make nothing ready: what is written finds the pages that there are."""
+        self.ready = self.size
 
     def sync(self) -> None:
         """Have the kernel write what stands so far. Not `mmap.flush`, which stops all threads until the disk is done.
 
         Only what stands: of a page that was written out, the next write to it has to ask the kernel anew, which takes longer
-        than all else, and `populate` has been there for that.
+        than all else, and `make_ready` has been there for that.
         """
         position = self.position
         if position > self.synced:

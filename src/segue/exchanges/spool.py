@@ -96,7 +96,7 @@ class Spool:
         self._synced_at = monotonic()
         self._tending = threading.Lock()
         self._making = threading.Lock()
-        self._can_populate = True
+        self._readying = threading.Lock()
         self.tend()
         self._turn()
         self.tend()
@@ -123,7 +123,7 @@ class Spool:
         if segment is not None:
             at = segment.position
             end = at + frame_size(len(head), len(request), len(response))
-        if segment is None or end > segment.size or len(request) + len(response) > self._settings.largest_body:
+        if segment is None or end > segment.ready or len(request) + len(response) > self._settings.largest_body:
             return self._append_slowly(record, request, response)
         write_frame(segment.map, at, EXCHANGE if type(record) is ServedExchange else OUTCOME, head, request, response)
         segment.position = end
@@ -146,9 +146,9 @@ class Spool:
         head = encode_exchange(record)
         size = frame_size(len(head), len(request), len(response))
         segment = self._current
-        if size <= settings.segment_bytes - START and (segment is None or segment.position + size > segment.size):
+        if size <= settings.segment_bytes - START and (segment is None or not self._has_room(segment, size)):
             segment = self._turn()
-        if segment is None or segment.position + size > segment.size:
+        if segment is None or not self._has_room(segment, size):
             self._not_kept += 1
             self._last_kept = False  # the next try for room is made within the second, by `tend`
             return None
@@ -158,6 +158,16 @@ class Spool:
         self._kept += 1
         self._last_kept = True
         return at
+
+    def _has_room(self, segment: Segment, size: int) -> bool:
+        """Whether so much may be written to it now; makes it ready where the thread that tends has not come to that."""
+        end = segment.position + size
+        if segment.ready < end <= segment.size:
+            try:
+                self._make_ready(segment, end)
+            except OSError as error:
+                self._fault = _told(error)
+        return end <= segment.ready
 
     def _turn(self) -> Segment | None:
         """Go over to the next segment, if there is one."""
@@ -193,8 +203,11 @@ class Spool:
             fault = fault or _told(error)
         if self._next is None:
             fault = self._make_next() or fault
+        try:
+            self._make_more_ready()
+        except OSError as error:
+            fault = fault or _told(error)
         self._fault = fault
-        self._populate()
 
     def _make_next(self) -> str | None:
         """Have the next segment ready; what is wrong where there can be none."""
@@ -233,16 +246,24 @@ class Spool:
             raise SpoolFullError(f"the file system has {free.f_bavail * free.f_frsize:,} bytes left")
         name = SegmentName(settings.worker, self._run, self._sequence)
         self._sequence += 1  # also where it fails: a reader may have seen the name and taken it for a dead writer's
-        return Segment.create(settings.folder, name, settings.segment_bytes, self._allocate)
+        segment = Segment.create(settings.folder, name, settings.segment_bytes, self._allocate)
+        if not settings.ahead_bytes:
+            segment.take_as_it_is()
+        return segment
 
-    def _populate(self) -> None:
+    def _make_more_ready(self) -> None:
         ahead = self._settings.ahead_bytes
         for segment in (self._current, self._next):
-            if segment is not None and self._can_populate and ahead:
+            if segment is not None and ahead:
                 position = segment.position
-                self._can_populate = segment.populate(position + ahead)
+                self._make_ready(segment, position + ahead)
                 if segment is self._current:
                     self._wake_at = position + ahead // 2
+
+    def _make_ready(self, segment: Segment, until: int) -> None:
+        while segment.ready < min(until, segment.size):
+            with self._readying:
+                segment.make_ready(min(until, segment.ready + 1))
 
 
 class SpoolFullError(OSError):
