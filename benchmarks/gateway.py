@@ -89,7 +89,7 @@ def gateway(folder: Path, upstream: int, *, shadow: bool) -> Iterator[tuple[int,
     home = folder / "workflows" / "bench"
     scorer = {"name": "right", "type": "contains"}
     write_json(home / "workflow.yaml", {"scorers": [scorer], "gate": {"primary": ["right"]}})
-    for label in ("now", "next"):
+    for label in ("old", "new"):  # of one length, for the load counts bytes
         prompt = {"system": f"You are the customer service of a shop, version {label}. Be brief and friendly."}
         bundle = {"model": {"provider": "there", "snapshot": label}, "prompt": prompt, "parameters": {"max_output_tokens": 500}}
         write_json(home / "bundles" / f"{label}.yaml", bundle)
@@ -98,7 +98,7 @@ def gateway(folder: Path, upstream: int, *, shadow: bool) -> Iterator[tuple[int,
     )
     segue: list[str] = [sys.executable, "-c", "from segue.cli import main; main()"]
     environment = {**os.environ, **BESIDE}
-    route = ["route", "set", "bench", "now", "--candidate", "next", "--share", "0%", "--segment", "banks:0%:tier=bank"]
+    route = ["route", "set", "bench", "old", "--candidate", "new", "--share", "0%", "--segment", "banks:0%:tier=bank"]
     route += ["--shadow", "100%"] if shadow else []
     subprocess.run([*segue, *route], cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
     process = subprocess.Popen(
