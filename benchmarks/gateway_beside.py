@@ -1,7 +1,7 @@
 """The whole gateway beside LiteLLM's proxy and Portkey's gateway, nginx and nothing: the same requests, bodies of 2 KB.
 
 One worker each, on a core of its own; load and upstream have the other. Clients read HTTP properly, which costs the load more
-than in `gateway`: look at its column. Segue has everything on and logs both bodies; the others log nothing.
+than in `gateway`. Segue has everything on and logs both bodies; the others log nothing.
 """
 
 from __future__ import annotations
