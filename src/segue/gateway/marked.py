@@ -6,8 +6,6 @@ goes to just there as it was, and is taken out for any other bundle. All else pa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 from segue.gateway.applied import CODEC_OF, TURNS, AppliedBundle, Fields
@@ -23,8 +21,7 @@ _encode = msgspec.json.Encoder().encode
 _THINKS_NOT = Raw(b'{"type":"disabled"}')
 
 
-@dataclass(frozen=True, slots=True)
-class Marking:
+class Marking(msgspec.Struct, frozen=True, eq=False, gc=False):
     """What an answer of this dialect needs on its way to a client that speaks it, too: marks, and nothing `unasked`."""
 
     dialect: Dialect

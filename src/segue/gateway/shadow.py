@@ -132,8 +132,8 @@ class Shadows:
             if isinstance(found, str):
                 return found
             put_by = found
-        start = _Start(TranslatedStream(translation) if isinstance(translation, Translation) else PassingStream(asking.edge))
-        answer = ShadowAnswer(self, asking, target, self._effects, self._new_id(), body, start, put_by)
+        translation = translation if isinstance(translation, Translation) else None
+        answer = ShadowAnswer(self, asking, target, self._effects, self._new_id(), body, translation, put_by)
         self._in_flight[asking.workflow.name] += 1
         try:
             answer.call = target.upstream.send(request, answer, target.timeouts)
@@ -174,13 +174,13 @@ class ShadowAnswer:
         "_effects",
         "_head",
         "_id",
-        "_is_stream",
         "_parts",
         "_put_by",
         "_shadows",
         "_size",
         "_start",
         "_target",
+        "_translation",
         "_ttft_ns",
         "call",
     )
@@ -193,7 +193,7 @@ class ShadowAnswer:
         effects: Effects,
         own_id: str,
         body: bytes,
-        start: _Start,
+        translation: Translation | None = None,
         put_by: float | None = None,
     ) -> None:
         self._shadows = shadows
@@ -202,13 +202,13 @@ class ShadowAnswer:
         self._effects = effects
         self._id = own_id
         self._body = body
-        self._start = start
+        self._translation = translation
         self._put_by = put_by
         self._began_ns = effects.monotonic_ns()
         self._head: ResponseHead | None = None
         self._parts: list[bytes] = []
         self._size = 0
-        self._is_stream = False
+        self._start: _Start | None = None
         self._ttft_ns: int | None = None
         self.call: Call | None = None
 
@@ -216,11 +216,13 @@ class ShadowAnswer:
         """Its status, and whether it is a stream."""
         self._head = head
         kind = head.header(b"content-type") or b""
-        self._is_stream = head.status < 300 and kind.lower().startswith(b"text/event-stream")
+        if head.status < 300 and kind.lower().startswith(b"text/event-stream"):
+            translation = self._translation
+            self._start = _Start(PassingStream(self._asking.edge) if translation is None else TranslatedStream(translation))
 
     def on_body(self, chunk: bytes, is_last: bool) -> None:
         """A part of it."""
-        if self._is_stream and self._start.is_in(chunk, is_last=is_last):
+        if self._start is not None and self._start.is_in(chunk, is_last=is_last):
             self._ttft_ns = self._effects.monotonic_ns() - self._began_ns
         self._parts.append(chunk)
         self._size += len(chunk)
