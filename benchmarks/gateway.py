@@ -24,10 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import table
-from benchmarks.gateway_http import Process, nginx, proxy
+from benchmarks.gateway_http import Process, kept_awake, nginx, proxy
 from benchmarks.gateway_http_parts import used_s
 from benchmarks.workspace import BESIDE, write_json
 
+RATES = (200, 1000)
+"""Open rates for the delay, a second."""
 KEY = "sg-" + "5a" * 32
 SAID = "Thank you for your message. " * 60
 ASKED = "Where is my order? It was due on Monday. " * 42
@@ -144,12 +146,21 @@ def measure_segue(load: Process, folder: Path, given: argparse.Namespace, *, sha
         _drained(log)
         before, began = sum(map(used_s, everything)), log.recount().archived
         found = load.order(kind="saturate", port=port, pids=worker, clients=given.clients, seconds=given.seconds)
-        found |= load.order(kind="trickle", port=port, per_second=200, seconds=given.seconds)
+        found |= _delays(load, port, given)
         _drained(log)
         spent = sum(map(used_s, everything)) - before
         kept = log.recount().archived - began
     per_request = 2 if shadow else 1
     return {"what": name, **found, "all_us": spent / (kept / per_request) * 1e6, "kept": kept}
+
+
+def _delays(load: Process, port: int, given: argparse.Namespace) -> dict[str, Any]:
+    """What an answer takes at each open rate."""
+    found: dict[str, Any] = {}
+    for rate in RATES:
+        told = load.order(kind="trickle", port=port, per_second=rate, seconds=given.seconds)
+        found |= {f"p50 at {rate}/s": told["p50_ms"], f"p99 at {rate}/s": told["p99_ms"]}
+    return found
 
 
 def _drained(log: Any) -> None:
@@ -163,7 +174,7 @@ def _round(load: Process, root: Path, number: int, given: argparse.Namespace) ->
 
     def ask(port: int, pids: list[int]) -> dict[str, Any]:
         found = load.order(kind="saturate", port=port, pids=pids, clients=given.clients, seconds=given.seconds)
-        return found | load.order(kind="trickle", port=port, per_second=200, seconds=given.seconds)
+        return found | _delays(load, port, given)
 
     rows = [{"what": "direct", **ask(upstream, [])}]
     if shutil.which("nginx"):
@@ -186,8 +197,9 @@ def measure(given: argparse.Namespace, results: Path | None) -> None:
         root = Path(scratch)
         write_wire(root / "wire")
         load = Process("load", "--core", "0", "--wire", str(root / "wire"))
-        for number in range(given.rounds):
-            rows += _round(load, root, number, given)
+        with kept_awake(1):
+            for number in range(given.rounds):
+                rows += _round(load, root, number, given)
         load.end()
     found = [_median([row for row in rows if row["what"] == what]) for what in dict.fromkeys(row["what"] for row in rows)]
     by_name = {row["what"]: row for row in found}
@@ -201,13 +213,12 @@ def measure(given: argparse.Namespace, results: Path | None) -> None:
             "÷ nginx ": _ratio(row.get("all_us"), base.get("cpu_us")),
             "requests/s": row["per_second"],
             "busy": row.get("busy"),
-            "p50 added ms": row["p50_ms"] - direct["p50_ms"],
-            "p99 added ms": row["p99_ms"] - direct["p99_ms"],
+            **{f"{name}, ms": row[name] - direct[name] for name in row if name.startswith(("p50 at", "p99 at"))},
             "kept": row.get("kept"),
         }
         for row in found
     ]
-    table.show(f"Bodies of 2 KB, {given.clients} connections, 200/s for the delay; medians of {given.rounds}", shown)
+    table.show(f"Bodies of 2 KB, {given.clients} connections, delays added; medians of {given.rounds}", shown)
     table.save(results, "gateway", {"rows": rows, "medians": found})
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks import gateway_others, table
 from benchmarks.gateway import KEY, gateway, write_wire
-from benchmarks.gateway_http import Process, nginx
+from benchmarks.gateway_http import Process, kept_awake, nginx
 from benchmarks.gateway_wires import write_asks
 
 
@@ -36,7 +36,8 @@ def measure(given: argparse.Namespace, results: Path | None) -> None:
         told = gateway_others.versions(tools)
         write_wire(root / "wire")
         load = Process("load", "--core", "0", "--wire", str(root / "wire"), module="benchmarks.gateway_load")
-        rows = list(_rows(load, root, tools, given))
+        stack.enter_context(kept_awake(1))
+        rows = _rows(load, root, tools, given)
         load.end()
     for row in rows:
         row["what"] = " ".join((row["what"], told.get(row["what"], ""))).strip()

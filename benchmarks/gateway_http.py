@@ -97,6 +97,32 @@ class Process:
         return told
 
 
+_SPIN = """
+import os
+os.sched_setaffinity(0, {core})
+os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+print(flush=True)
+while True:
+    pass
+"""
+
+
+@contextmanager
+def kept_awake(core: int) -> Iterator[None]:
+    """The core never sleeps meanwhile: a process runs on it when nothing else wants to.
+
+    To wake a sleeping core of a virtual machine takes its host milliseconds at times, which are nobody's of those measured.
+    """
+    command = [sys.executable, "-c", _SPIN.format(core={core})]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.kill()
+
+
 @contextmanager
 def nginx(upstream: int, *, buffering: str) -> Iterator[tuple[int, list[int]]]:
     """One worker of nginx. Gives its port, and the pids whose processor time counts."""

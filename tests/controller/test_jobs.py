@@ -124,6 +124,7 @@ def test_one_that_runs_says_when_it_last_moved_and_how_to_end_all_of_it(tmp_path
     job, go = jobs(tmp_path), tmp_path / "go"
     assert job.moved_at("eval") is None
     job.start("eval", python(WAITS, str(go)))
+    until(lambda: job.log_of("eval").exists())
     for file in (tmp_path / "jobs").iterdir():
         os.utime(file, (1_000, 1_000))
     assert job.moved_at("eval") == 1_000

@@ -47,6 +47,8 @@ PLAN = Plan(
     cycle=2 * SECOND,
     shadow=ShadowSpec(length=0),
     soak=10 * SECOND,
+    # On a slow machine it takes a while until somebody has asked whether the incumbent answers.
+    soak_longest=600 * SECOND,
 )
 WAIT_S = 240.0
 
@@ -145,7 +147,11 @@ def test_killed_at_random_moments_all_of_them_complete(tmp_path: Path) -> None:
             try:
                 strike(random, digests, store, Blows(team, running, ticking))
                 names = [f"{one}-1" for one in WORKFLOWS]
-                until(lambda: all(ended(store, one) for one in names), "an upgrade did not end")
+                try:
+                    until(lambda: all(ended(store, one) for one in names), "an upgrade did not end")
+                except TimeoutError as error:
+                    last = [read_upgrade(store, one).entries[-1] for one in WORKFLOWS]
+                    raise TimeoutError("\n".join((str(error), *map(str, last)))) from None
             finally:
                 ticking.process.terminate()
                 ticking.process.wait(timeout=30)

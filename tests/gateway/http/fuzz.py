@@ -297,7 +297,9 @@ def run(side: str, inputs: int, seed: int) -> dict[str, float]:
         try:
             if side == "known":
                 first = mutate(PLAIN, seeds, rng)
-                accepted += check_known(first, varied(first, rng) if rng.integers(0, 2) else mutate(first, seeds, rng))
+                then = varied(first, rng) if rng.integers(0, 2) else mutate(first, seeds, rng)
+                data, parts = first + then, [first, then]
+                accepted += check_known(first, then)
             elif side == "request":
                 accepted += check_request(data, parts, hangs_up=bool(rng.integers(0, 2)))
             else:

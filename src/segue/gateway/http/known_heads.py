@@ -83,7 +83,7 @@ def cut_head(data: bytes) -> tuple[bytes, int, int] | None:
     at += 15
     stop = data.find(b"\r", at, end + 1)
     digits = data[at:stop]
-    if not digits.isdigit() or stop - at > 9:
+    if not digits.isdigit() or stop - at > 9 or (digits[:1] == b"0" and stop - at > 1):
         return None
     return data[:at] + data[stop : end + 4], int(digits), end + 4
 
