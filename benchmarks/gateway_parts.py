@@ -176,7 +176,14 @@ async def _serve_gateway(upstream: int, log: str, spool: Any) -> int:
         shadows=Shadows(effects, new_id),
         readiness=lambda: {"ready": True},
     )
-    server = Server(gateway, deadlines=deadlines, clock=loop.time)
+    server = Server(
+        gateway,
+        deadlines=deadlines,
+        clock=loop.time,
+        refusal_text=gateway.word_refusal,
+        early_answer=gateway.answer_head,
+        shortcut=gateway.shortcut,
+    )
     port = await server.listen()
     gc.collect()
     gc.freeze()

@@ -130,7 +130,7 @@ def test_a_try_that_is_given_up_opens_it_again_where_it_was_cut_off_for_that() -
         breaker.give_up(0.0, admitted(breaker, 0.0))
     assert breaker.give_up(6.0, admitted(breaker, 5.0))
     assert [breaker.admit(at) is not None for at in (6.1, 10.9, 11.0)] == [False, False, True]
-    assert breaker.tell(11.5, breaker._spell, answered=True)
+    assert breaker.tell(11.5, breaker.spell, answered=True)
     assert [breaker.give_up(12.0, admitted(breaker, 12.0)) for _ in range(4)] == [False] * 4
     assert (breaker.state, breaker._failed) == ("closed", 0), "an answer begins a new row"
 

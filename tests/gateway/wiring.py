@@ -177,6 +177,7 @@ async def a_gateway(
             limits=limits,
             refusal_text=gateway.word_refusal,
             early_answer=gateway.answer_head,
+            shortcut=gateway.shortcut,
         )
         port = await server.listen()
         try:

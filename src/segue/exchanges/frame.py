@@ -16,11 +16,15 @@ MAGIC = b"SgF1"
 EXCHANGE, OUTCOME = 1, 2
 VERSION = 1
 ALIGNMENT = 8
+"""Of the places where frames begin."""
 
 _rest = struct.Struct("<HHIII")
 _first = struct.Struct("<4sI")
 _whole = struct.Struct("<4sIHHIII")
-HEAD_SIZE = _first.size + _rest.size
+_ENDLESS = 1 << 62
+_pack_first, _pack_rest = _first.pack, _rest.pack
+_FIRST_SIZE = _first.size
+HEAD_SIZE = _FIRST_SIZE + _rest.size
 _NOTHING = bytes(len(MAGIC))
 
 
@@ -45,13 +49,20 @@ def frame_size(head: int, request: int, response: int) -> int:
     return (HEAD_SIZE + head + request + response + ALIGNMENT - 1) & -ALIGNMENT
 
 
-def write_frame(into: Any, at: int, kind: int, head: bytes, request: bytes, response: bytes) -> None:
-    """Lay a frame into a writable buffer that has room for it and holds zeros there."""
+def write_frame(into: Any, at: int, kind: int, head: bytes, request: bytes, response: bytes, room: int = _ENDLESS) -> int:
+    """Lay a frame into a writable buffer that holds zeros there; where it ends, padding included.
+
+    Where that is beyond `room` nothing was written.
+    """
     # Joined first: three slices and three checksums take a microsecond more than one copy of a few kilobytes.
-    whole = b"".join((_rest.pack(kind, VERSION, len(head), len(request), len(response)), head, request, response))
-    begin = at + _first.size
-    into[begin : begin + len(whole)] = whole
-    into[at:begin] = _first.pack(MAGIC, crc32(whole))
+    whole = b"".join((_pack_rest(kind, VERSION, len(head), len(request), len(response)), head, request, response))
+    begin = at + _FIRST_SIZE
+    stop = begin + len(whole)
+    end = (stop + ALIGNMENT - 1) & -ALIGNMENT
+    if end <= room:
+        into[begin:stop] = whole
+        into[at:begin] = _pack_first(MAGIC, crc32(whole))
+    return end
 
 
 def needed_bytes(view: memoryview) -> int:

@@ -86,6 +86,7 @@ class Spool:
         # Not in the settings: they may be made once and used for every life of a worker.
         self._run = settings.run or os.urandom(8).hex()
         self._sequence = 0
+        self._largest = settings.largest_body
         self._current: Segment | None = None
         self._next: Segment | None = None
         self._retired: deque[Segment] = deque()
@@ -120,12 +121,13 @@ class Spool:
             self._not_kept += 1
             return None
         segment = self._current
-        if segment is not None:
-            at = segment.position
-            end = at + frame_size(len(head), len(request), len(response))
-        if segment is None or end > segment.ready or len(request) + len(response) > self._settings.largest_body:
+        if segment is None or len(request) + len(response) > self._largest:
             return self._append_slowly(record, request, response)
-        write_frame(segment.map, at, EXCHANGE if type(record) is ServedExchange else OUTCOME, head, request, response)
+        at, room = segment.position, segment.ready
+        kind = EXCHANGE if type(record) is ServedExchange else OUTCOME
+        end = write_frame(segment.map, at, kind, head, request, response, room)
+        if end > room:
+            return self._append_slowly(record, request, response)
         segment.position = end
         self._kept += 1
         self._last_kept = True
@@ -153,8 +155,8 @@ class Spool:
             self._last_kept = False  # the next try for room is made within the second, by `tend`
             return None
         at = segment.position
-        write_frame(segment.map, at, EXCHANGE if type(record) is ServedExchange else OUTCOME, head, request, response)
-        segment.position = at + size
+        kind = EXCHANGE if type(record) is ServedExchange else OUTCOME
+        segment.position = write_frame(segment.map, at, kind, head, request, response, at + size)
         self._kept += 1
         self._last_kept = True
         return at

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from segue.gateway.alike import AlikeFrames
 from segue.gateway.edge import Edge, StreamWatch
 from segue.gateway.http import Call, Failure, FailureKind, ResponseHead
 from segue.gateway.marked import Marking
@@ -57,8 +58,9 @@ class Teller(Protocol):
     def stream_begins(self, head: ResponseHead, held: bytes) -> bool:
         """A stream that means something. False: the client cannot keep up."""
 
-    def stream_goes_on(self, chunk: bytes) -> bool:
-        """More of it."""
+    @property
+    def stream_goes_on(self) -> Callable[[bytes], bool]:
+        """Takes more of it. False: the client cannot keep up."""
 
     def stream_ends(self, head: ResponseHead, last: bytes, kept: bytes) -> None:
         """It is whole."""
@@ -70,12 +72,13 @@ class Teller(Protocol):
 class PassingStream:
     """A stream that passes as it is, looked at. Bytes after its end or its failure do not pass."""
 
-    __slots__ = ("_edge", "_marking", "_watch", "failure")
+    __slots__ = ("_alike", "_edge", "_marking", "_watch", "failure")
 
     def __init__(self, edge: Edge, marking: Marking | Unasked | None = None, choices: int = 1) -> None:
         self._edge = edge
         self._marking = marking
         self._watch = StreamWatch(edge, choices)
+        self._alike = AlikeFrames(edge.codec)
         self.failure: ProviderFailure | None = None
 
     @property
@@ -95,7 +98,15 @@ class PassingStream:
 
     def passes(self, chunk: bytes) -> bool:
         """Whether a chunk passes whole and tells nothing; `feed` has to see every other one."""
-        return (self._marking is None or self._marking.leaves(chunk)) and self._watch.passes(chunk)
+        watch = self._watch
+        if watch.runs and self._alike.holds(chunk):
+            return True
+        marking = self._marking
+        if (marking is None or marking.leaves(chunk)) and watch.passes(chunk):
+            self._alike.learn(chunk)
+            return True
+        self._alike.forget()
+        return False
 
     def feed(self, chunk: bytes, *, is_last: bool = False) -> bytes:
         """The same bytes, line by line."""

@@ -22,6 +22,7 @@ from segue.providers.rendering import INPUT, prompt_variables, substitute
 from segue.wire.fields.responses import NEVER_SERVED, RESPONSES
 from segue.wire.neutral.conversation import Dialect
 from segue.wire.neutral.refusal import Refusals
+from segue.wire.passing import may_hold_reasoning
 from segue.wire.profiles import WireProfile
 
 Raw = msgspec.Raw
@@ -58,7 +59,7 @@ _TEXT_PARTS: Mapping[Dialect, str] = {"openai_chat": "text", "openai_responses":
 """What a part of a user's message that is text is called."""
 
 _encode = msgspec.json.Encoder().encode
-_decode_fields = msgspec.json.Decoder(dict[str, Raw])
+decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_any = msgspec.json.Decoder()
 
 
@@ -68,7 +69,7 @@ def read_fields(body: bytes) -> Fields:
     Of a key that is given twice the last one counts, as in every JSON reader an upstream may have.
     """
     try:
-        return _decode_fields.decode(body)
+        return decode_fields(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _refused([_fault("The body is not a JSON object.", "Send the request as JSON, as the SDKs do.")]) from error
 
@@ -88,6 +89,10 @@ class AppliedBundle:
     system: bytes | None
     asks_usage: bool = False
     """Its streams tell tokens only if they are asked for, and may be."""
+    plainly: frozenset[str] = frozenset()
+    """A request of Chat Completions with no other fields than these has nothing that has to be looked at, besides its turns."""
+    lead: bytes = b""
+    """Its turns begin with these bytes then, and go on with the client's own; empty where its list stays as it is."""
     overruled: frozenset[str] = frozenset()
     """Fields that say what one of the bundle's own says: the application's go no further."""
 
@@ -111,18 +116,25 @@ class AppliedBundle:
         system = None
         if prompt.system and not prompt_variables(prompt.system):
             system = _encode(substitute(prompt.system, {}))
+        overruled = frozenset().union(*(same - owned.keys() for same in _SYNONYMS.get(dialect, ()) if same & owned.keys()))
+        may_set = frozenset(serving.may_set)
+        plainly: frozenset[str] = frozenset()
+        if dialect == "openai" and not variables and not prompt.template:
+            plainly = _allowed("openai_chat", may_set) - overruled - {OWN_FIELD, "stream", "stream_options"}
         return cls(
             bundle=bundle,
             dialect=dialect,
             path=wire.path,
             headers=wire.headers,
             owned=owned,
-            may_set=frozenset(serving.may_set),
+            may_set=may_set,
             refuses_others=serving.otherwise == "refuse",
             variables=variables,
             system=system,
             asks_usage=dialect == "openai" and profile.stream_usage,
-            overruled=frozenset().union(*(same - owned.keys() for same in _SYNONYMS.get(dialect, ()) if same & owned.keys())),
+            plainly=plainly,
+            lead=b"" if system is None else b"[" + _system_turn(system),
+            overruled=overruled,
         )
 
     def has_thinking_budget(self, fields: Fields) -> bool:
@@ -162,6 +174,18 @@ class AppliedBundle:
     def apply(self, fields: Fields) -> bytes:
         """The body for the upstream, of a request in its own dialect. Raises `InputError` with every fault of the request."""
         return self.dress(self.allow(fields, CODEC_OF[self.dialect]))
+
+    def dress_plainly(self, fields: Fields) -> bytes | None:
+        """The same as `prepare_own` makes, for what most requests are; `None` for others, whether they can be served or not."""
+        if not self.plainly.issuperset(fields) or "messages" not in fields:
+            return None
+        said = bytes(fields["messages"])
+        if not said.startswith(b"[{") or (b"_" in said and may_hold_reasoning("openai_chat", said)):
+            return None
+        whole = {**fields, **self.owned}
+        if self.lead:
+            whole["messages"] = Raw(b"%b,%b" % (self.lead, said[1:]))
+        return _encode(whole)
 
     def dress(self, fields: Fields, changed: Mapping[str, Raw] | None = None) -> bytes:
         """Fields of the bundle's dialect, with those it owns written over them and its texts put in place.
@@ -311,7 +335,11 @@ def _place(messages: Raw, text: str, part_type: str) -> Raw:
 
 def _chat_system(whole: dict[str, Raw], messages: Raw, system: bytes) -> None:
     """The bundle's system message goes before all others; the application's own stay behind it, as in an eval."""
-    whole["messages"] = _before(b'{"role":"system","content":' + system + b"}", bytes(messages))
+    whole["messages"] = _before(_system_turn(system), bytes(messages))
+
+
+def _system_turn(system: bytes) -> bytes:
+    return b'{"role":"system","content":' + system + b"}"
 
 
 def _messages_system(whole: dict[str, Raw], messages: Raw, system: bytes) -> None:

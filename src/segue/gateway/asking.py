@@ -21,7 +21,7 @@ from segue.gateway.unasked import Unasked
 from segue.routing import Assigned
 
 
-class Asking(msgspec.Struct, frozen=True, gc=False):
+class Asking(msgspec.Struct, frozen=True):
     """One request of a client. Times in nanoseconds: `at_ns` is UTC since 1970, `began_ns` of a clock that never goes back."""
 
     id: str

@@ -50,8 +50,8 @@ class Breaker:
     """Of one bundle in one process."""
 
     __slots__ = (
-        *("_failed", "_is_trying", "_left", "_n", "_rests_until", "_slot", "_slot_ends", "_slots", "_spell"),
-        *("settings", "state"),
+        *("_failed", "_is_trying", "_left", "_n", "_rests_until", "_slot", "_slot_ends", "_slots"),
+        *("settings", "spell", "state"),
     )
 
     def __init__(self, settings: BreakerSettings | None = None) -> None:
@@ -64,30 +64,31 @@ class Breaker:
         self._rests_until = 0.0
         self._is_trying = False
         self._left = 0
-        self._spell = 0
+        self.spell = 0
+        """The one that calls begin in now, as long as it is closed."""
 
     def admit(self, now: float) -> int | None:
         """Whether a call may be made: the spell it belongs to, `None` for no. How it ended must be told with that."""
         if self.state == "closed":
-            return self._spell
+            return self.spell
         if self.state == "open" and now >= self._rests_until:
             self.state, self._is_trying = "half open", False
         if self.state == "half open" and not self._is_trying:
             self._is_trying = True
-            self._spell += 1
-            return self._spell
+            self.spell += 1
+            return self.spell
         return None
 
     def abandon(self, spell: int, *, is_well: bool = False) -> None:
         """A call that was let through ended without an outcome; `is_well` if an answer was coming when its client left."""
-        if spell == self._spell:
+        if spell == self.spell:
             self._is_trying = False
             if is_well:
                 self._left = 0
 
     def give_up(self, now: float, spell: int) -> bool:
         """A call ended as its client gave up on a bundle that said nothing (more). True if this opens it."""
-        if spell != self._spell:
+        if spell != self.spell:
             return False
         self._is_trying = False
         self._left += 1
@@ -101,9 +102,15 @@ class Breaker:
 
     def tell(self, now: float, spell: int, *, answered: bool) -> bool:
         """How a call ended. True if this closes or opens it: somebody should hear of that."""
-        if spell != self._spell:
+        if spell != self.spell:
             return False
         before = self.state
+        if answered and before == "closed" and now < self._slot_ends:
+            # Nearly every call ends here.
+            self._slot.n += 1
+            self._n += 1
+            self._left = 0
+            return False
         if before == "half open":
             self._is_trying = False
             self._left = 0 if answered else self._left
@@ -139,7 +146,7 @@ class Breaker:
 
     def _move(self, state: State, now: float) -> None:
         self.state, self._rests_until = state, now + self.settings.rest_s
-        self._spell += 1
+        self.spell += 1
         self._slots.clear()
         self._slot_ends = -inf
         self._n = self._failed = 0

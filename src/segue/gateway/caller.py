@@ -7,10 +7,11 @@ request), and anew when the keys change. Pure. Next: `handler.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Protocol
 
 from segue.errors import Fault
 from segue.gateway.betas import read_betas
-from segue.gateway.http import Request
+from segue.gateway.http import Headers
 from segue.gateway.identity import Identity, read_headers
 from segue.gateway.keys import KeyRing
 from segue.gateway.telemetry.traceparent import NAME as TRACE
@@ -19,6 +20,22 @@ from segue.gateway.told import HEADER as TOLD
 from segue.model.serving import GatewayKey
 
 _NOTE = "caller"
+
+
+class Head(Protocol):
+    """The head of a request, or one that many requests have."""
+
+    @property
+    def target(self) -> bytes:
+        """Path and query."""
+
+    @property
+    def headers(self) -> Headers:
+        """Names in lower case."""
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What was worked out of it."""
 
 
 class Caller:
@@ -39,11 +56,26 @@ class Caller:
         self.betas: bytes | None = None
         self.traceparent = None if trace is None else read_traceparent(trace)
 
+    def asks_for_no_more(self, *, passes_traces: bool) -> bool:
+        """Whether this head has a valid key and says nothing but who its user is: no pin, mark, feedback, beta or the like."""
+        who = self.who
+        return (
+            self.key is not None
+            and not self.faults
+            and who.pin is None
+            and who.tag is None
+            and who.continues is None
+            and self.told is None
+            and self.idempotency_key is None
+            and self.betas is None
+            and (self.traceparent is None or not passes_traces)
+        )
 
-def read_caller(request: Request, ring: KeyRing) -> Caller:
-    """Who sends this request, by the keys that are valid now."""
-    found: Caller | None = request.notes.get(_NOTE)
+
+def read_caller(head: Head, ring: KeyRing) -> Caller:
+    """Who sends requests with this head, by the keys that are valid now."""
+    found: Caller | None = head.notes.get(_NOTE)
     if found is None or found.ring is not ring:
-        found = request.notes[_NOTE] = Caller(request.target, dict(request.headers), ring)
-        found.betas = read_betas(request.headers)
+        found = head.notes[_NOTE] = Caller(head.target, dict(head.headers), ring)
+        found.betas = read_betas(head.headers)
     return found

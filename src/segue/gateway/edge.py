@@ -83,14 +83,14 @@ class StreamWatch:
     """
 
     __slots__ = (
-        *("_edge", "_may_tell", "_open", "_passed", "_rest", "_runs", "_sse"),
-        *("begun", "closed", "ended", "failed", "failing"),
+        *("_edge", "_may_tell", "_open", "_passed", "_rest", "_sse"),
+        *("begun", "closed", "ended", "failed", "failing", "runs"),
     )
 
     def __init__(self, edge: Edge, choices: int = 1) -> None:
         self._edge = edge
         self._may_tell = edge.may_tell
-        self._runs = False  # begun, neither closed nor failed, and not within a line
+        self.runs = False  # begun, neither closed nor failed, and not within a line
         self._open = choices
         self._sse = SseDecoder()
         self._rest: list[bytes] = []
@@ -118,13 +118,13 @@ class StreamWatch:
             chunk += self._last(rest)
         elif rest:
             self._rest.append(rest)
-        self._runs = self.begun and not (self.closed or self.failed or self._rest)
+        self.runs = self.begun and not (self.closed or self.failed or self._rest)
         self._passed = chunk[-3:] if len(chunk) > 2 else (self._passed + chunk)[-3:]
         return chunk
 
     def passes(self, chunk: bytes) -> bool:
         """Whether a chunk is whole lines within the answer that tell nothing: most are, and pass without `feed`."""
-        if self._runs and chunk[-2:] == b"\n\n" and not self._may_tell(chunk):
+        if self.runs and chunk[-2:] == b"\n\n" and not self._may_tell(chunk):
             self._passed = b"\n\n"
             return True
         return False

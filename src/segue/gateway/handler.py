@@ -18,6 +18,7 @@ from segue.gateway.asking import Asking, Effects
 from segue.gateway.caller import Caller, read_caller
 from segue.gateway.counting import COUNTS, CountRequest
 from segue.gateway.edge import EDGES, Edge
+from segue.gateway.fast_path import FastPath
 from segue.gateway.feedback import PATH as FEEDBACK
 from segue.gateway.feedback import FeedbackDesk
 from segue.gateway.http import Headers, HttpExchange, Refusal, Request
@@ -63,6 +64,10 @@ class Gateway:
         self._shadows = shadows
         self._readiness = readiness
         self._passes_traces = passes_traces
+        self.shortcut = FastPath(
+            self, effects, shadows, _EDGES.get, wall_ns=wall_ns, new_id=new_id, passes_traces=passes_traces
+        )
+        """For the server to ask first."""
         self.refused: Counter[str] = Counter()
         """Requests that no bundle was asked for, by the code of the error."""
         self._feedback = FeedbackDesk(

@@ -50,7 +50,11 @@ class Marking(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     def _mark(self, data: bytes) -> bytes:
         try:
-            return _encode(mark_answer(self.dialect, _decode(data), self.origin))
+            said = _decode(data)
+            plain = _encode(said)
+            marked = _encode(mark_answer(self.dialect, said, self.origin))
+            # Where only a text has such a word there is nothing to mark, and the bytes stay the provider's.
+            return data if marked == plain else marked
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             return data
 
@@ -58,6 +62,9 @@ class Marking(msgspec.Struct, frozen=True, eq=False, gc=False):
 def prepare_own(applied: AppliedBundle, fields: Fields, body: bytes, origin: Origin) -> tuple[bytes, Marking]:
     """The body for a bundle of the client's own dialect, and what its answer needs. Raises `InputError`, as `apply` does."""
     codec = CODEC_OF[applied.dialect]
+    plain = applied.dress_plainly(fields) if codec == "openai_chat" else None
+    if plain is not None:
+        return plain, Marking(codec, origin)
     kept = applied.allow(fields, codec)
     changed: dict[str, Raw] = {}
     if may_hold_reasoning(codec, body):

@@ -11,16 +11,19 @@ from collections.abc import Iterator, Sequence
 
 from segue.errors import InputError
 from segue.exchanges.record import BodyNote, ServedExchange, keep_body
-from segue.gateway.answer import Answer
+from segue.gateway.answer import Answer, Teller
 from segue.gateway.asking import Asking, Effects, ignored_headers, prepare, upstream_headers
 from segue.gateway.http import Call, Header, Headers, HttpExchange, ResponseHead, UpstreamRequest, end_to_end, staying
 from segue.gateway.last_word import Weight, Word, heavier
+from segue.gateway.marked import Marking
 from segue.gateway.target import Target
 from segue.gateway.telemetry.traceparent import NAME as TRACE
 from segue.gateway.telemetry.traceparent import passed_on
+from segue.gateway.translated import Translation
+from segue.gateway.unasked import Unasked
 from segue.wire.neutral.client_error import ClientError
 
-_KEPT_BACK = staying((b"set-cookie", b"alt-svc", b"strict-transport-security", b"server", b"via", b"nel", b"report-to"))
+KEPT_BACK = staying((b"set-cookie", b"alt-svc", b"strict-transport-security", b"server", b"via", b"nel", b"report-to"))
 """Fields of the provider's answer that are between it and the gateway. A cookie would be shared by all users."""
 _RESTS = Word(
     Weight.PASSING,
@@ -55,10 +58,12 @@ class ServedRequest:
         "_ttft_ns",
         "_why",
         "_word",
+        "stream_goes_on",
     )
 
     def __init__(self, exchange: HttpExchange, asking: Asking, effects: Effects) -> None:
         self._exchange = exchange
+        self.stream_goes_on = exchange.write
         self._asking = asking
         self._effects = effects
         self._chain: Iterator[Target] = iter(asking.workflow.chain(asking.assigned))
@@ -72,6 +77,13 @@ class ServedRequest:
         self._asked_ns = 0
         self._ttft_ns: int | None = None
         self._has_ended = False
+
+    def go_on(self, target: Target, spell: int, asked_ns: int, reply: Answer, call: Call) -> None:
+        """The first bundle of the chain was asked by somebody else; from here on it is this one's."""
+        next(self._chain)
+        self._target, self._spell, self._asked_ns, self._reply, self._call = target, spell, asked_ns, reply, call
+        self._exchange.on_gone = self._client_gone
+        self._exchange.on_room = call.resume
 
     def begin(self) -> None:
         """Ask the first bundle of the chain."""
@@ -107,10 +119,6 @@ class ServedRequest:
         self._ttft_ns = self._effects.monotonic_ns() - self._asking.began_ns
         self._exchange.start(head.status, self._headers(head))
         return self._exchange.write(held)
-
-    def stream_goes_on(self, chunk: bytes) -> bool:
-        """More of it."""
-        return self._exchange.write(chunk)
 
     def stream_ends(self, head: ResponseHead, last: bytes, kept: bytes) -> None:
         """It said itself that it is whole."""
@@ -192,12 +200,7 @@ class ServedRequest:
             headers = [*headers, (b"idempotency-key", key)]
         if self._asking.traceparent is not None:
             headers = [*headers, (TRACE, passed_on(self._asking.traceparent, self._asking.id))]
-        fields, choices = self._asking.fields, 1
-        wants_stream = "stream" in fields and bytes(fields["stream"]) == b"true"
-        if wants_stream and "n" in fields:
-            several = bytes(fields["n"])
-            choices = max(1, int(several)) if several.isdigit() and len(several) < 4 else 1
-        answer = self._reply = Answer(self, self._asking.edge, translation, wants_stream=wants_stream, choices=choices)
+        answer = self._reply = expect_answer(self, self._asking, translation)
         # Once, where a kept connection was closed as it was used: official SDKs ask again then, too.
         request = UpstreamRequest(b"POST", target.path, headers, body, is_resendable=True)
         self._call = answer.call = target.upstream.send(request, answer, target.timeouts)
@@ -251,7 +254,7 @@ class ServedRequest:
         return (self._effects.monotonic_ns() - self._asked_ns) / 1e9
 
     def _headers(self, head: ResponseHead) -> Headers:
-        return end_to_end(head.headers, _KEPT_BACK) + self._own_headers()
+        return end_to_end(head.headers, KEPT_BACK) + self._own_headers()
 
     def _own_headers(self) -> Headers:
         own = [(b"segue-exchange", self._asking.id.encode()), *ignored_headers(self._asking)]
@@ -300,6 +303,16 @@ class ServedRequest:
         self._effects.keep(record, request, kept)
         # Both know each other: without this the collector would have to find out that nobody else does.
         self._reply = self._call = None
+
+
+def expect_answer(teller: Teller, asking: Asking, translation: Translation | Marking | Unasked | None) -> Answer:
+    """The sink for what is asked of a bundle: what the request says of how it wants its answer."""
+    fields, choices = asking.fields, 1
+    wants_stream = "stream" in fields and bytes(fields["stream"]) == b"true"
+    if wants_stream and "n" in fields:
+        several = bytes(fields["n"])
+        choices = max(1, int(several)) if several.isdigit() and len(several) < 4 else 1
+    return Answer(teller, asking.edge, translation, wants_stream=wants_stream, choices=choices)
 
 
 def _told(fault: InputError) -> str:

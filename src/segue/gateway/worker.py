@@ -131,6 +131,7 @@ class _Worker:
                 clock=loop.time,
                 refusal_text=self._gateway.word_refusal,
                 early_answer=self._gateway.answer_head,
+                shortcut=self._gateway.shortcut,
                 report=self._broke,
             )
             try:

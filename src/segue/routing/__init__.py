@@ -3,7 +3,7 @@
 It knows no HTTP, no clock and no store. The gateway asks it for each request; a rehearsal asks the same function.
 """
 
-from segue.routing.assign import Arm, Asked, Assigned, RoutingTable
+from segue.routing.assign import Arm, Asked, Assigned, Draw, RoutingTable
 from segue.routing.point import POINTS, point_of, share_limit
 
-__all__ = ["POINTS", "Arm", "Asked", "Assigned", "RoutingTable", "point_of", "share_limit"]
+__all__ = ["POINTS", "Arm", "Asked", "Assigned", "Draw", "RoutingTable", "point_of", "share_limit"]

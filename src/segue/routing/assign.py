@@ -49,6 +49,33 @@ class _Rule(NamedTuple):
     above: Assigned
     mirrored: Assigned
 
+    def at(self, point: int, shadow_from: int) -> Assigned:
+        """What the unit at this point gets."""
+        return self.below if point < self.limit else self.mirrored if point >= shadow_from else self.above
+
+
+class Draw:
+    """One rule of a route: which bundle a unit gets by its place."""
+
+    __slots__ = ("_place", "_rule", "_shadow_from", "same")
+
+    def __init__(self, rule: _Rule, shadow_from: int, place: Place) -> None:
+        self._rule = rule
+        self._shadow_from = shadow_from
+        self._place = place
+        self.same: Assigned | None = None
+        """What everybody gets, where it is the same for all."""
+        if rule.limit >= POINTS:
+            self.same = rule.below
+        elif rule.limit <= 0 and (shadow_from <= 0 or shadow_from >= POINTS):
+            self.same = rule.above if shadow_from else rule.mirrored
+
+    def of(self, unit: str) -> Assigned:
+        """What this unit gets."""
+        if self.same is not None:
+            return self.same
+        return self._rule.at(self._place.of(unit), self._shadow_from)
+
 
 class RoutingTable:
     """One route, compiled. Immutable: a flip puts another table in its place."""
@@ -81,13 +108,20 @@ class RoutingTable:
             return Assigned(asked.began_on, "continued", "")
         return drawn
 
+    def draw(self, attributes: Mapping[str, str]) -> Draw:
+        """How a unit with these attributes is drawn, for many of them."""
+        return Draw(self._rule_for(attributes), self._shadow_from, self._place)
+
     def _draw(self, point: int, attributes: Mapping[str, str]) -> Assigned:
-        for where, limit, below, above, mirrored in self._rules:
-            for name, values in where:
+        return self._rule_for(attributes).at(point, self._shadow_from)
+
+    def _rule_for(self, attributes: Mapping[str, str]) -> _Rule:
+        for rule in self._rules:
+            for name, values in rule.where:
                 if attributes.get(name) not in values:
                     break
             else:
-                return below if point < limit else mirrored if point >= self._shadow_from else above
+                return rule
         raise AssertionError("the last rule holds for everyone")
 
     def holds(self, bundle: str) -> bool:

@@ -31,7 +31,7 @@ from segue.gateway.http.upstream_connection import UpstreamConnection
 from tests.gateway.http.wire import Desk, ManualClock, Nothing, Wire, say_ok
 
 CORPUS = Path(__file__).parent / "corpus"
-_HEAD = re.compile(rb"(HTTP/1\.\d (\d)\d\d)[^\r\n]*\r\n((?:[^\r\n]+\r\n)*\r\n)")
+_HEAD = re.compile(rb"(HTTP/\d\.\d (\d)\d\d)[^\r\n]*\r\n((?:[^\r\n]+\r\n)*\r\n)")
 Asked = tuple[bytes, bytes, bool, list[tuple[bytes, bytes]], bytes]
 Answered = tuple[int, list[tuple[bytes, bytes]], bytes]
 
@@ -178,7 +178,12 @@ def check_known(first: bytes, then: bytes) -> int:
             reader.feed(data)
         mine, plain = ((one.stage, one.is_done, one.refusal, one.wants_continue, _read(one)) for one in readers)
         assert mine == plain, f"Knowing {first!r} it is read as {mine}, else as {plain}."
-    return int(len(known) > 0 and known.find(then) is not None)
+    found = known.find(then)
+    for head in known._heads.values():
+        # A connection that remembers its last head asks that one first.
+        body = head.body_of(then)
+        assert (None if body is None else (head, body)) == (found if found is not None and found[0] is head else None)
+    return int(found is not None)
 
 
 def _read(reader: RequestReader) -> list[tuple[object, ...]]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from segue.gateway.http.bridge import Bridge, Observer, Passed, plain_failure
 from segue.gateway.http.call import Call, Sink, UpstreamRequest
-from segue.gateway.http.connection import EarlyAnswer, Handler, plain_refusal
+from segue.gateway.http.connection import EarlyAnswer, Handler, Shortcut, plain_refusal
+from segue.gateway.http.connection import ServerConnection as ClientConnection
 from segue.gateway.http.deadlines import Deadlines
 from segue.gateway.http.exchange import HttpExchange
 from segue.gateway.http.failures import Failure, FailureKind
-from segue.gateway.http.heads import Header, HeadError, Headers, end_to_end, staying
+from segue.gateway.http.heads import Header, HeadError, Headers, end_to_end, join_head, staying
+from segue.gateway.http.known_heads import KnownHead
 from segue.gateway.http.limits import ServerLimits, Timeouts, UpstreamLimits
 from segue.gateway.http.request_reader import Refusal, Request
 from segue.gateway.http.response_reader import ResponseHead
@@ -23,6 +25,7 @@ from segue.gateway.http.upstream import Origin, Upstream
 __all__ = [
     "Bridge",
     "Call",
+    "ClientConnection",
     "Deadlines",
     "EarlyAnswer",
     "Failure",
@@ -32,6 +35,7 @@ __all__ = [
     "Header",
     "Headers",
     "HttpExchange",
+    "KnownHead",
     "Observer",
     "Origin",
     "Passed",
@@ -40,12 +44,14 @@ __all__ = [
     "ResponseHead",
     "Server",
     "ServerLimits",
+    "Shortcut",
     "Sink",
     "Timeouts",
     "Upstream",
     "UpstreamLimits",
     "UpstreamRequest",
     "end_to_end",
+    "join_head",
     "plain_failure",
     "plain_refusal",
     "staying",

@@ -17,7 +17,7 @@ from typing import Protocol, cast
 from segue.gateway.http.deadlines import NEVER, Clock
 from segue.gateway.http.exchange import HttpExchange
 from segue.gateway.http.heads import Headers, message_head, status_line
-from segue.gateway.http.known_heads import KnownHeads
+from segue.gateway.http.known_heads import KnownHead, KnownHeads
 from segue.gateway.http.limits import ServerLimits
 from segue.gateway.http.request_reader import BETWEEN, BODY, HEAD, Refusal, Request, RequestReader, Stage
 
@@ -25,8 +25,33 @@ Handler = Callable[[HttpExchange], None]
 RefusalText = Callable[[Refusal], tuple[Headers, bytes]]
 EarlyAnswer = Callable[[Request], tuple[int, Headers, bytes] | None]
 """What can be answered by the head alone, while the body is still to come: then none of it is kept."""
+
+
+class Answering(Protocol):
+    """What a connection needs of whoever answers a request."""
+
+    on_room: Callable[[], None] | None
+
+    def lost(self) -> None:
+        """The client is gone."""
+
+
+class Shortcut(Protocol):
+    """Takes requests whose head is known, on connections with nothing else on them."""
+
+    def expects(self, head: KnownHead) -> bool:
+        """Whether requests with this head are mostly taken: else their bodies are not waited for."""
+
+    def __call__(self, head: KnownHead, body: bytes, connection: ServerConnection, /) -> Answering | None:
+        """Take it, and answer later with `answer`; or do nothing, and the handler is asked as for any other."""
+
+
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+def _to_nobody(data: bytes) -> None:
+    """In the place of writing, where nobody is there any more."""
 
 
 def plain_refusal(refusal: Refusal) -> tuple[Headers, bytes]:
@@ -43,6 +68,7 @@ class Home(Protocol):
     handler: Handler
     refusal_text: RefusalText
     early_answer: EarlyAnswer | None
+    shortcut: Shortcut | None
     known_heads: KnownHeads
     held_bytes: int
     is_stopping: bool
@@ -62,14 +88,17 @@ class ServerConnection(asyncio.Protocol):
 
     __slots__ = (
         "_armed",
+        "_awaited",
         "_current",
         "_discards",
         "_early",
         "_held",
         "_home",
+        "_is_calm",
         "_is_handing_out",
         "_is_lingering",
         "_is_reading",
+        "_last_head",
         "_limits",
         "_lingers_until",
         "_reader",
@@ -79,6 +108,7 @@ class ServerConnection(asyncio.Protocol):
         "deadline",
         "has_room",
         "is_closing",
+        "write",
     )
 
     def __init__(self, home: Home) -> None:
@@ -86,10 +116,16 @@ class ServerConnection(asyncio.Protocol):
         self._limits = home.limits
         self._reader = RequestReader(home.limits, home.known_heads)
         self._transport: asyncio.Transport | None = None
-        self._current: HttpExchange | None = None
+        self._current: Answering | None = None
+        self._last_head: KnownHead | None = None
         self._armed: Stage | None = None
         self._is_handing_out = self._is_lingering = self._was_used = False
         self._is_reading = True
+        self._is_calm = False
+        """Nothing stands against a shortcut for the next request, and nothing has been read since the last one was taken."""
+        self._awaited: tuple[KnownHead, int, bytes] | None = None
+        """A known head that came alone, as many SDKs send it; how long its body is to be, and its bytes. The reader has
+        nothing of it: `_read_on` gives it that."""
         self._unsent = 0
         self._held = self._discards = 0
         self._lingers_until = 0.0
@@ -97,12 +133,15 @@ class ServerConnection(asyncio.Protocol):
         self.has_room = True
         self.is_closing = False
         self.deadline = NEVER
+        self.write: Callable[[bytes], None] = _to_nobody
+        """Send, or keep until it can be sent: the transport's own, as long as there is one."""
 
     # Called by the transport.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client connected."""
         self._transport = cast("asyncio.Transport", transport)
+        self.write = self._transport.write
         self._transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
         self.is_closing = self._home.is_stopping
         self.deadline = self._home.clock() + self._limits.head_s
@@ -111,7 +150,13 @@ class ServerConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes arrived."""
-        if self._is_lingering:
+        if self._is_calm:
+            if self._current is None and self._take_shortcut(data):
+                return
+            self._is_calm = False
+            if self._awaited is not None:
+                self._read_on()
+        elif self._is_lingering:
             self._discard(len(data))
             return
         reader = self._reader
@@ -141,7 +186,9 @@ class ServerConnection(asyncio.Protocol):
     def connection_lost(self, error: BaseException | None) -> None:  # noqa: ARG002 - gone is gone
         """Nothing more can be read or written."""
         self._transport = None
+        self.write = _to_nobody
         self._is_lingering = True
+        self._is_calm = False
         self.deadline = NEVER
         self._hold(0)
         self._home.closed(self)
@@ -150,7 +197,7 @@ class ServerConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """More is waiting than the client reads."""
-        self.has_room = False
+        self.has_room = self._is_calm = False
         if self._transport is not None:
             self._unsent = self._transport.get_write_buffer_size()
         self.deadline = self._home.clock() + self._limits.stall_s
@@ -167,12 +214,28 @@ class ServerConnection(asyncio.Protocol):
         if current is not None and current.on_room is not None:
             current.on_room()
 
-    # Called by the exchange.
+    # Called by whoever took a shortcut.
 
-    def write(self, data: bytes) -> None:
-        """Send, or keep until it can be sent."""
-        if self._transport is not None:
-            self._transport.write(data)
+    def answer(self, mine: Answering, data: bytes) -> None:
+        """A whole answer, head and body, if this one is waited for. The connection is kept."""
+        if self._current is not mine:
+            return
+        if not self._is_calm or self._transport is None:
+            self.write(data)
+            self.exchange_ended(True)
+            return
+        self._transport.write(data)
+        self._current = None
+        if self._is_calm:  # as it is, unless more of this waits now than is good
+            self._armed = BETWEEN
+            self.deadline = self._home.clock() + self._limits.idle_s
+
+    def hand_over(self, mine: Answering, exchange: HttpExchange) -> None:
+        """Another goes on with the same request."""
+        if self._current is mine:
+            self._current = exchange
+
+    # Called by the exchange.
 
     def exchange_ended(self, keeps_alive: bool) -> None:
         """The answer is whole: on to the next request, if there is one."""
@@ -187,6 +250,7 @@ class ServerConnection(asyncio.Protocol):
                 self._arm()
             else:
                 self._armed = BETWEEN
+                self._is_calm = True
                 self.deadline = self._home.clock() + self._limits.idle_s
 
     def cut(self, *, by_reset: bool) -> None:
@@ -202,6 +266,8 @@ class ServerConnection(asyncio.Protocol):
     def stop(self) -> None:
         """Finish what is being answered, then close. A connection that has not asked yet may just be about to."""
         self.is_closing = True
+        self._is_calm = False
+        self._read_on()
         if self._current is None and self._transport is not None:
             if self._was_used and self._reader.stage is BETWEEN:
                 self._close()
@@ -212,6 +278,7 @@ class ServerConnection(asyncio.Protocol):
         """Reset the connection; what is unsent is lost."""
         self._lose()
         self._is_lingering = True
+        self._is_calm, self._awaited = False, None
         if self._transport is not None:
             raw = self._transport.get_extra_info("socket")
             if raw is not None:
@@ -224,6 +291,7 @@ class ServerConnection(asyncio.Protocol):
         if transport is None:
             self.deadline = NEVER
             return
+        self._read_on()
         unsent = transport.get_write_buffer_size()
         if self._is_lingering or unsent or not self.has_room:
             if unsent and unsent < self._unsent and self._limits.stall_s:
@@ -240,6 +308,60 @@ class ServerConnection(asyncio.Protocol):
 
     # Within.
 
+    def _take_shortcut(self, data: bytes) -> bool:
+        """Whether this is one request with a head that is known, which was taken; or such a head, and the body is to come."""
+        home = self._home
+        shortcut = home.shortcut
+        if shortcut is None:
+            return False
+        found: tuple[KnownHead, bytes] | None = None
+        if self._awaited is not None:
+            if len(data) == self._awaited[1]:
+                found = self._awaited[0], data
+        else:
+            last = self._last_head
+            body = None if last is None else last.body_of(data)
+            if last is not None and body is not None:
+                found = last, body
+            elif self._await_body(data, shortcut):
+                return True
+            else:
+                found = home.known_heads.find(data)
+        if found is None or len(found[1]) > self._limits.body_bytes:
+            return False
+        try:
+            current = shortcut(*found, self)
+        except Exception as error:
+            home.report(error)
+            current = None
+        if current is None:
+            self._last_head = None  # it may have been forgotten, and learnt anew as another
+            return False
+        self._last_head = found[0]
+        self._current, self._armed, self._awaited, self.deadline = current, None, None, NEVER
+        return True
+
+    def _await_body(self, data: bytes, shortcut: Shortcut) -> bool:
+        head = self._last_head
+        length = 0 if head is None else head.length_of(data)
+        if not length:
+            found = self._home.known_heads.find_begun(data)
+            if found is None:
+                return False
+            head, length = found
+        if head is None or length > self._limits.body_bytes or not shortcut.expects(head):
+            return False
+        self._last_head, self._awaited, self._armed = head, (head, length, data), BODY
+        self.deadline = self._home.clock() + self._limits.body_s
+        return True
+
+    def _read_on(self) -> None:
+        """A head whose body was waited for is read as any other. What it says was looked at when it came."""
+        if self._awaited is not None:
+            begun, self._awaited, self._is_calm = self._awaited[2], None, False
+            self._reader.feed(begun)
+            self._reader.is_fresh = False
+
     def _hand_out(self) -> None:
         reader = self._reader
         ready = reader.ready
@@ -247,7 +369,8 @@ class ServerConnection(asyncio.Protocol):
         # A client that asks without reading its answers gets no more of them for now.
         while ready and self._current is None and self.has_room and not self._is_lingering:
             self._was_used = True
-            self._current = exchange = HttpExchange(ready.popleft(), self)
+            exchange = HttpExchange(ready.popleft(), self)
+            self._current = exchange
             try:
                 self._home.handler(exchange)
             except Exception as error:
@@ -361,6 +484,7 @@ class ServerConnection(asyncio.Protocol):
 
     def _linger(self, wait_s: float) -> None:
         self._is_lingering = True
+        self._is_calm, self._awaited = False, None
         self._hold(0)
         self._reader.is_done = True
         self._reader.ready.clear()

@@ -25,8 +25,8 @@ class Channel(Protocol):
     """The server is being stopped: this is the last answer."""
     has_room: bool
 
-    def write(self, data: bytes) -> None:
-        """Send, or keep until it can be sent."""
+    write: Callable[[bytes], None]
+    """Send, or keep until it can be sent."""
 
     def exchange_ended(self, keeps_alive: bool) -> None:
         """The answer is whole."""

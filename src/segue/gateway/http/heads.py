@@ -36,7 +36,8 @@ HOP_BY_HOP = frozenset(
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 _LINE_ENDS = b"\r\n\0"
 _ENDS_HERE = HOP_BY_HOP | {b"content-length"}
-_PLAIN_CONNECTION = (b"keep-alive", b"close", b"Keep-Alive", b"Close")
+PLAIN_CONNECTION = (b"keep-alive", b"close", b"Keep-Alive", b"Close")
+"""What `Connection` says where it names no field."""
 
 TARGET = re.compile(rb"/[!\"$-~]*")
 """Origin form. No fragment, no space, nothing beyond ASCII; absolute form and `*` are refused."""
@@ -59,7 +60,7 @@ def end_to_end(headers: Iterable[Header], stays: frozenset[bytes] = _ENDS_HERE) 
         name = pair[0]
         if name not in stays:
             kept.append(pair)
-        elif name == b"connection" and pair[1] not in _PLAIN_CONNECTION:
+        elif name == b"connection" and pair[1] not in PLAIN_CONNECTION:
             named = (named or set()) | {token.strip().lower() for token in pair[1].split(b",")}
     if named:
         return [pair for pair in kept if pair[0] not in named]
@@ -96,12 +97,16 @@ def status_line(status: int) -> bytes:
 
 def message_head(first: bytes, headers: Iterable[Header], framing: bytes, *, lines: int = 1) -> bytes:
     """A whole head. `first` is one line (or as many as told); `framing` are this layer's own, each with its line end."""
-    # `b": ".join(pair)` is the cheapest way to write a field, and one `translate` the cheapest way to look at all of them.
-    parts = [b": ".join(pair) for pair in headers]
-    ends = len(parts) + lines
-    parts.insert(0, first)
-    parts.append(framing)
-    head = b"\r\n".join(parts)
+    # `b": ".join(pair)` is the cheapest way to write a field.
+    return join_head([first, *[b": ".join(pair) for pair in headers]], framing, lines=lines)
+
+
+def join_head(written: list[bytes], framing: bytes, *, lines: int = 1) -> bytes:
+    """A whole head of a first line (or as many as told, as one) and fields that are written already."""
+    ends = len(written) + lines - 1
+    written.append(framing)
+    head = b"\r\n".join(written)
+    # One `translate` is the cheapest way to look at all of them.
     if len(head) - len(head.translate(None, _LINE_ENDS)) != 2 * (ends + framing.count(b"\n")):
         raise HeadError("A field holds a line end or a NUL.")
     return head + b"\r\n"

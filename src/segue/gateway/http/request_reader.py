@@ -20,7 +20,7 @@ from typing import Any
 import httptools
 
 from segue.gateway.http.heads import HOST, TARGET, Header, Headers, field_value, has_framing
-from segue.gateway.http.known_heads import KnownHead, KnownHeads, cut_head, may_be_known
+from segue.gateway.http.known_heads import LONGEST, KnownHead, KnownHeads, cut_head, may_be_known
 from segue.gateway.http.limits import ServerLimits
 
 METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
@@ -86,6 +86,7 @@ class RequestReader:
     """Fed with bytes; `ready` fills with requests until `refusal` is set or `is_done`."""
 
     __slots__ = (
+        "_begun",
         "_body",
         "_fed",
         "_head_bytes",
@@ -114,7 +115,7 @@ class RequestReader:
     def __init__(self, limits: ServerLimits, known: KnownHeads | None = None) -> None:
         self._limits = limits
         self._known = known
-        self._last_key = b""
+        self._last_key = self._begun = b""
         self.ready: deque[Request] = deque()
         self.refusal: Refusal | None = None
         self.is_done = False
@@ -140,7 +141,10 @@ class RequestReader:
         """Read on."""
         known = self._known
         if known is None or self.stage is not BETWEEN or self.ready or self.refusal is not None or self.is_done:
+            begun, self._begun = self._begun, b""
             self._parse(data)
+            if begun and known is not None and self.ready:
+                self._learn(begun + data, known)
             return
         found = known.find(data)
         if found is not None and len(found[1]) <= self._limits.body_bytes:
@@ -152,6 +156,8 @@ class RequestReader:
         self._parse(data)
         if self.ready:
             self._learn(data, known)
+        elif self.stage is BODY and len(data) <= LONGEST:
+            self._begun = data
 
     def _learn(self, data: bytes, known: KnownHeads) -> None:
         """A head that comes a second time in a row is one to know, if it is plain, and all of `data` was this one request."""
@@ -168,7 +174,7 @@ class RequestReader:
             and not request.is_http_10
             and may_be_known(key, request.headers)
         ):
-            known.learn(key, KnownHead(request.method, request.target, request.headers, length))
+            known.learn(key, KnownHead(key, request.method, request.target, request.headers, length))
 
     def _parse(self, data: bytes) -> None:
         while data and self.refusal is None and not self.is_done:

@@ -8,19 +8,23 @@ from segue.gateway.http.failures import FailureKind
 from segue.gateway.http.heads import Headers, field_value, has_framing
 from segue.gateway.http.limits import UpstreamLimits
 
-_LOOKED_AT = frozenset((b"content-length", b"transfer-encoding"))
+_OTHER_CODING = "The response has a transfer coding besides one of chunked."
 _BODILESS = frozenset((204, 304))
 
 
 class ResponseHead:
-    """Status and fields of a response; names are lower case. `length` is None where it was not stated."""
+    """Status and fields of a response; names are lower case. `length` is None where it was not stated.
 
-    __slots__ = ("headers", "length", "status")
+    `by_name` are the fields once more, where it is known that none but Set-Cookie comes twice; it may be changed.
+    """
 
-    def __init__(self, status: int, headers: Headers, length: int | None) -> None:
+    __slots__ = ("by_name", "headers", "length", "status")
+
+    def __init__(self, status: int, headers: Headers, length: int | None, by_name: dict[bytes, bytes] | None = None) -> None:
         self.status = status
         self.headers = headers
         self.length = length
+        self.by_name = by_name
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a field; the name in lower case."""
@@ -60,9 +64,9 @@ class ResponseReader:
 
     def expect(self, *, is_answer_to_head: bool) -> None:
         """A request was sent: the next bytes are its response."""
+        # All else was set by the head of the last response, which was whole: after any other the connection is closed.
         self.head = None
-        self.fault = None
-        self.is_complete = self.keeps_alive = self._ends_with_connection = False
+        self.is_complete = False
         self._is_expecting = True
         self._is_answer_to_head = is_answer_to_head
         self._head_bytes = 0
@@ -129,18 +133,29 @@ class ResponseReader:
         self._head_bytes = 0
         length: int | None = None
         is_chunked = False
-        for name, value in headers:
-            if name in _LOOKED_AT:
+        by_name: dict[bytes, bytes] | None = dict(headers)
+        assert by_name is not None
+        doubles = len(headers) - len(by_name)
+        if not doubles or doubles == [name for name, _ in headers].count(b"set-cookie") - 1:
+            if b"content-length" in by_name:
+                length = int(by_name[b"content-length"])
+            if b"transfer-encoding" in by_name:
+                is_chunked = by_name[b"transfer-encoding"].lower() == b"chunked"
+                if not is_chunked:
+                    self._stop(FailureKind.GARBAGE, _OTHER_CODING)
+        else:
+            by_name = None
+            for name, value in headers:
                 if name == b"content-length":
                     length = int(value)
-                elif is_chunked or value.lower() != b"chunked":
-                    self._stop(FailureKind.GARBAGE, "The response has a transfer coding besides one of chunked.")
-                else:
+                elif name == b"transfer-encoding":
+                    if is_chunked or value.lower() != b"chunked":
+                        self._stop(FailureKind.GARBAGE, _OTHER_CODING)
                     is_chunked = True
         # Only inside a callback does llhttp still know.
         self.keeps_alive = parser.should_keep_alive()
         self._ends_with_connection = length is None and not is_chunked and status not in _BODILESS
-        self.head = ResponseHead(status, headers, length)
+        self.head = ResponseHead(status, headers, length, by_name)
         if self._is_answer_to_head:
             # llhttp cannot be told that no body follows: the connection is not used again.
             self.keeps_alive = self._is_expecting = False

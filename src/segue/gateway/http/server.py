@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from segue.gateway.http.connection import EarlyAnswer, Handler, RefusalText, ServerConnection, plain_refusal
+from segue.gateway.http.connection import EarlyAnswer, Handler, RefusalText, ServerConnection, Shortcut, plain_refusal
 from segue.gateway.http.deadlines import Clock, Deadlines
 from segue.gateway.http.known_heads import KnownHeads
 from segue.gateway.http.limits import ServerLimits
@@ -37,6 +37,7 @@ class Server:
         limits: ServerLimits | None = None,
         refusal_text: RefusalText = plain_refusal,
         early_answer: EarlyAnswer | None = None,
+        shortcut: Shortcut | None = None,
         report: Report | None = None,
     ) -> None:
         self.handler = handler
@@ -44,6 +45,7 @@ class Server:
         self.clock = clock
         self.refusal_text = refusal_text
         self.early_answer = early_answer
+        self.shortcut = shortcut
         self.held_bytes = 0
         """Of bodies that have begun to arrive and are not whole yet."""
         self.known_heads = KnownHeads()

@@ -88,15 +88,36 @@ class Upstream:
         """Ask. `HeadError` if the request cannot be written as one message."""
         times = timeouts or self.timeouts
         now = self.clock()
-        call = Call(request, self._head_of(request), sink, times, now + times.whole_s, self._give_up)
+        call = Call(request, self._head_of(request), sink, times, now + times.whole_s, self.give_up)
+        connection = self.lend()
+        if connection is not None:
+            connection.start(call)
+            return call
+        self._find_connection(call, now)
+        return call
+
+    def lend(self) -> UpstreamConnection | None:
+        """A free connection, for one who starts a call on it at once."""
         free = self._free
         while free:
             connection = free.pop()
             if connection.is_open:
-                connection.start(call)
-                return call
-        self._find_connection(call, now)
-        return call
+                return connection
+        return None
+
+    def beginning(self, method: bytes, target: bytes, headers: tuple[Header, ...]) -> bytes:
+        """The head of a request up to what depends on its body. It is written once for the same tuple of headers.
+
+        `HeadError` if it cannot be written as one message.
+        """
+        # Known by identity: kept here, a tuple keeps its own.
+        known = self._written.get(id(headers))
+        if known is None or known[0] != method or known[1] != target:
+            if len(self._written) >= _WRITTEN:
+                self._written.clear()
+            written = UpstreamRequest(method, target, headers).beginning(self.host_field)
+            known = self._written[id(headers)] = (method, target, headers, written)
+        return known[3]
 
     async def stop(self) -> None:
         """Close all. Calls that are under way fail."""
@@ -150,13 +171,7 @@ class Upstream:
         headers = request.headers
         if type(headers) is not tuple:
             return request.head(self.host_field)
-        # Known by identity: kept here, a tuple keeps its own.
-        known = self._written.get(id(headers))
-        if known is None or known[0] != request.method or known[1] != request.target:
-            if len(self._written) >= _WRITTEN:
-                self._written.clear()
-            known = self._written[id(headers)] = (request.method, request.target, headers, request.beginning(self.host_field))
-        return known[3] + request.ending()
+        return self.beginning(request.method, request.target, headers) + request.ending()
 
     def _find_connection(self, call: Call, now: float) -> None:
         if self._is_stopped:
@@ -229,7 +244,7 @@ class Upstream:
             self._fail(call, FailureKind.UNREACHABLE, type(error).__name__)
         self._dial_for_waiting()
 
-    def _give_up(self, call: Call) -> None:
+    def give_up(self, call: Call) -> None:
         """No connection in time."""
         if call in self._waiting:
             self._waiting.remove(call)

@@ -50,23 +50,29 @@ class UpstreamConnection(asyncio.Protocol):
 
     def start(self, call: Call) -> None:
         """Send the call's request."""
+        request = call.request
+        head, body = call.head, request.body
+        now = self._pool.clock()
+        if len(body) <= _COPIED_UP_TO:
+            self.begin(call, head + body, now, is_answer_to_head=request.method == b"HEAD")
+        else:
+            self.begin(call, head, now, is_answer_to_head=request.method == b"HEAD")
+            assert self._transport is not None
+            self._transport.write(body)
+
+    def begin(self, call: Call, data: bytes, now: float, *, is_answer_to_head: bool = False) -> None:
+        """Send the beginning of a request, or all of it, as bytes. Whoever sends the rest of it does so at once."""
         transport = self._transport
         assert transport is not None
         assert self._call is None
-        request = call.request
         self._call = call
         call.carrier = self
         self.uses += 1
         self._has_received = False
-        self._reader.expect(is_answer_to_head=request.method == b"HEAD")
-        deadline = self._pool.clock() + call.timeouts.first_byte_s
+        self._reader.expect(is_answer_to_head=is_answer_to_head)
+        deadline = now + call.timeouts.first_byte_s
         self.deadline = deadline if deadline < call.ends_at else call.ends_at
-        head, body = call.head, request.body
-        if len(body) <= _COPIED_UP_TO:
-            transport.write(head + body)
-        else:
-            transport.write(head)
-            transport.write(body)
+        transport.write(data)
 
     def drop(self) -> None:
         """Nobody waits for the response any more: what comes of it is of no use, nor is the connection."""
@@ -126,6 +132,16 @@ class UpstreamConnection(asyncio.Protocol):
         self._has_received = True
         reader = self._reader
         reader.feed(data)
+        if reader.is_complete and not call.has_head and reader.head is not None:
+            # All of it at once, as short answers come.
+            call.has_head = True
+            call.sink.on_head(reader.head)
+            if self._call is call:  # not cancelled while it was told
+                chunk = reader.take()
+                self._call = call.carrier = None
+                self._give_back()
+                call.release().on_body(chunk, True)
+            return
         if not call.has_head or reader.is_complete or reader.fault is not None or self._is_paused:
             self._pass_on(call)
             return
