@@ -111,7 +111,7 @@ async def _serve_floor(upstream: int) -> int:
     return int(listener.sockets[0].getsockname()[1])
 
 
-def _sources(upstream: int) -> Any:
+def _sources(upstream: int, *, is_shadowed: bool) -> Any:
     """Two workflows, one of them answered in streams, with a candidate and a segment each."""
     from segue.gateway.planes import Sources
     from segue.model import Bundle, ModelRef, Parameters, Prompt
@@ -133,14 +133,15 @@ def _sources(upstream: int) -> Any:
         bundles |= {one.digest: one for one in made}
         segment = {"segment": "banks", "share": 0.0, "where": {"tier": ["bank"]}}
         pair = {"incumbent": made[0].digest, "candidate": made[1].digest}
-        route = Route.model_validate({"workflow": workflow, **pair, "share": 0.0, "segments": [segment]})
+        mirrored = {"shadow": {"share": 1.0}} if is_shadowed else {}
+        route = Route.model_validate({"workflow": workflow, **pair, "share": 0.0, "segments": [segment], **mirrored})
         revisions.append(RouteRevision(1, route, "bench", "bench", "t"))
         entry = {"type": "openai", "base_url": f"http://127.0.0.1:{upstream}/{path}"}
         providers[workflow] = parse_provider(workflow, entry)
     return Sources(tuple(revisions), bundles, providers, {})
 
 
-async def _serve_gateway(upstream: int, log: str, spool: Any) -> int:
+async def _serve_gateway(upstream: int, log: str, spool: Any, *, is_shadowed: bool) -> int:
     """The worker's own parts in one process, without its keeper."""
     from segue.gateway.asking import Effects
     from segue.gateway.handler import Gateway
@@ -168,7 +169,7 @@ async def _serve_gateway(upstream: int, log: str, spool: Any) -> int:
     keep = {"nothing": lambda *_: 1, "memory": in_memory}.get(log) or spool.append
     effects = Effects(time.perf_counter_ns, keep, lambda _: None)
     gateway = Gateway(
-        plane=planes.build(_sources(upstream)),
+        plane=planes.build(_sources(upstream, is_shadowed=is_shadowed)),
         keys=KeyRing([GatewayKey(name="bench", hash=hash_key(KEY), workflows=("bench", "streams"))]),
         effects=effects,
         wall_ns=time.time_ns,
@@ -191,7 +192,7 @@ async def _serve_gateway(upstream: int, log: str, spool: Any) -> int:
     return port
 
 
-def run_part(part: str, upstream: int) -> None:
+def run_part(part: str, upstream: int, *, is_shadowed: bool) -> None:
     """One part as a process: says its port, ends with its standard input."""
     import uvloop
 
@@ -201,8 +202,9 @@ def run_part(part: str, upstream: int) -> None:
         with tempfile.TemporaryDirectory(prefix="segue-bench-") as scratch:
             thread = SpoolThread(SpoolSettings(Path(scratch), "w", total_bytes=64 << 30)) if part == "spool" else None
             stop = asyncio.get_running_loop().create_task(_sweep(Path(scratch)))
+            spool = thread and thread.spool
             port = await (
-                _serve_floor(upstream) if part == "floor" else _serve_gateway(upstream, part, thread and thread.spool)
+                _serve_floor(upstream) if part == "floor" else _serve_gateway(upstream, part, spool, is_shadowed=is_shadowed)
             )
             print(json.dumps({"port": port, "pid": os.getpid()}), flush=True)
             await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
@@ -223,8 +225,9 @@ async def _sweep(folder: Path) -> None:
 
 
 @contextmanager
-def _part(name: str, upstream: int) -> Iterator[tuple[int, list[int]]]:
-    process = Process("part", "--part", name, "--upstream", str(upstream), module="benchmarks.gateway_parts")
+def _part(name: str, upstream: int, *, is_shadowed: bool = False) -> Iterator[tuple[int, list[int]]]:
+    words = ["--shadow"] if is_shadowed else []
+    process = Process("part", "--part", name, "--upstream", str(upstream), *words, module="benchmarks.gateway_parts")
     try:
         yield process.told["port"], [process.told["pid"]]
     finally:
@@ -257,6 +260,11 @@ def _round(load: Process, given: argparse.Namespace) -> list[dict[str, Any]]:
         else:
             with proxy(upstream) as (port, pids, _):
                 rows.append(asked(what, port, pids, streams=True))
+    for log in LOGS:
+        what = f"handler, log: {log}, 100 % shadow"
+        if not given.only or given.only in what:
+            with _part(log, upstream, is_shadowed=True) as (port, pids):
+                rows.append(asked(what, port, pids))
     return rows
 
 
@@ -308,8 +316,9 @@ def main() -> None:
     parser.add_argument("role", choices=("part",))
     parser.add_argument("--part", choices=("floor", *LOGS))
     parser.add_argument("--upstream", type=int)
+    parser.add_argument("--shadow", action="store_true")
     given = parser.parse_args()
-    run_part(given.part, given.upstream)
+    run_part(given.part, given.upstream, is_shadowed=given.shadow)
 
 
 if __name__ == "__main__":

@@ -175,12 +175,12 @@ class AppliedBundle:
         """The body for the upstream, of a request in its own dialect. Raises `InputError` with every fault of the request."""
         return self.dress(self.allow(fields, CODEC_OF[self.dialect]))
 
-    def dress_plainly(self, fields: Fields) -> bytes | None:
-        """The same as `prepare_own` makes, for what most requests are; `None` for others, whether they can be served or not."""
-        if not self.plainly.issuperset(fields) or "messages" not in fields:
-            return None
-        said = bytes(fields["messages"])
-        if not said.startswith(b"[{") or (b"_" in said and may_hold_reasoning("openai_chat", said)):
+    def dress_plainly(self, fields: Fields, said: bytes | None) -> bytes | None:
+        """The same as `prepare_own` makes, for what most requests are; `None` for others, whether they can be served or not.
+
+        `said` are the request's `plain_turns`.
+        """
+        if said is None or not self.plainly.issuperset(fields):
             return None
         whole = {**fields, **self.owned}
         if self.lead:
@@ -237,6 +237,12 @@ class AppliedBundle:
                 ]
             )
         return given
+
+
+def plain_turns(fields: Fields) -> bytes | None:
+    """The turns of a request in Chat Completions, where there are some and none holds anything sealed."""
+    said = bytes(fields["messages"]) if "messages" in fields else b""
+    return None if not said.startswith(b"[{") or (b"_" in said and may_hold_reasoning("openai_chat", said)) else said
 
 
 @lru_cache(maxsize=256)

@@ -6,164 +6,34 @@ From there on nothing tells the two apart. See `fast_path.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated
+from collections.abc import Callable, Iterable
 
-import msgspec
-
-from segue.exchanges.record import BodyNote, ServedExchange, keep_body
+from segue.exchanges.record import BodyNote, keep_body
 from segue.gateway.answer import Answer
-from segue.gateway.applied import Fields
-from segue.gateway.asking import Asking, Effects
-from segue.gateway.edge import Edge
-from segue.gateway.http import (
-    Call,
-    ClientConnection,
-    Failure,
-    HttpExchange,
-    KnownHead,
-    Request,
-    ResponseHead,
-    UpstreamRequest,
-    join_head,
-)
+from segue.gateway.http import ClientConnection, Failure, HttpExchange, KnownHead, Request, UpstreamRequest, join_head
 from segue.gateway.http.deadlines import NEVER
 from segue.gateway.http.heads import PLAIN_CONNECTION
-from segue.gateway.marked import Marking
+from segue.gateway.lane import Facts, Lane, PlainCall
 from segue.gateway.serving import KEPT_BACK, ServedRequest, expect_answer
-from segue.gateway.target import ServedWorkflow
-from segue.routing import Assigned
-from segue.wire.passing import may_hold_reasoning
 
 _SENT = UpstreamRequest(b"POST", b"/", (), b"", is_resendable=True)
 """In the place of a call's request, which is in its head as the bytes it was sent as."""
 _OK = b"HTTP/1.1 200 OK"
-_MOST_PARTS = 256
-"""An answer in more parts than these is no common one."""
 _written = b": ".join
 
-Facts = tuple[str, int, int, str | None, Fields, bytes, Marking]
-"""Its id, when it came (UTC, and by the clock that never goes back; nanoseconds), the unit, the fields and bytes of its body,
-and what its answer needs."""
 
-
-class _PlainMessage(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    role: msgspec.Raw = msgspec.Raw()
-    content: msgspec.Raw = msgspec.Raw()
-    refusal: msgspec.Raw = msgspec.Raw()
-    annotations: msgspec.Raw = msgspec.Raw()
-
-
-class _PlainChoice(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    message: _PlainMessage
-    index: int = 0
-    finish_reason: str | None = None
-    logprobs: None = None
-
-
-class _PlainAnswer(msgspec.Struct, gc=False):
-    """An answer of Chat Completions in whose messages there is no place for what would have to be marked."""
-
-    choices: Annotated[list[_PlainChoice], msgspec.Meta(min_length=1)]
-    error: None = None
-
-
-_decode_plain = msgspec.json.Decoder(_PlainAnswer).decode
-
-
-class Lane:
-    """One bundle of one workflow, for the units that got it by one rule: all that does not depend on the request."""
-
-    __slots__ = (
-        *("_plain", "assigned", "attributes", "beginning", "breaker", "clock", "codec", "dress_plainly", "edge", "effects"),
-        *("is_shadowed", "keep", "keeps_all", "marking", "named", "route", "target", "times", "upstream", "workflow"),
-    )
-
-    def __init__(
-        self, effects: Effects, edge: Edge, workflow: ServedWorkflow, assigned: Assigned, attributes: Mapping[str, str]
-    ) -> None:
-        target = workflow.targets[assigned.bundle]
-        self.effects = effects
-        self.edge, self.codec = edge, edge.codec
-        self._plain = _decode_plain if edge.codec == "openai_chat" else None
-        self.workflow = workflow
-        self.route = workflow.revision
-        self.keep = workflow.keep
-        self.keeps_all = workflow.keep == "full"
-        self.assigned = assigned
-        self.is_shadowed = assigned.is_shadowed
-        self.attributes = attributes
-        self.target = target
-        self.named = b"segue-bundle: " + target.named[1]
-        self.breaker = target.breaker
-        self.upstream = target.upstream
-        self.clock = target.upstream.clock
-        self.times = target.timeouts
-        self.beginning = target.upstream.beginning(b"POST", target.path, target.headers)
-        self.marking = Marking(edge.codec, target.origin)
-        self.dress_plainly = target.applied.dress_plainly
-
-    def passes(self, body: bytes) -> bool:
-        """Whether a body is an answer, and nothing in it has to be marked."""
-        try:
-            if not body.isascii():
-                body.decode()
-            if self._plain is not None:
-                try:
-                    self._plain(body)
-                    return True
-                except msgspec.ValidationError:
-                    pass
-            self.edge.check_answer(body)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            return False
-        return not may_hold_reasoning(self.codec, body)
-
-    def record(
-        self, own: str, at_ns: int, unit: str | None, latency_ns: int, request: BodyNote, response: BodyNote
-    ) -> ServedExchange:
-        """The record of a request that the bundle assigned has answered."""
-        route, assigned = self.route.route, self.assigned
-        return ServedExchange(
-            own,
-            at_ns,
-            route.workflow,
-            route.environment,
-            self.route.revision,
-            assigned.arm,
-            assigned.bundle,
-            assigned.bundle,
-            unit,
-            assigned.segment,
-            {},
-            self.attributes,
-            self.codec,
-            self.target.applied.dialect,
-            200,
-            latency_ns,
-            pair=own if self.is_shadowed else None,
-            request=request,
-            response=response,
-        )
-
-
-class FastCall(Call):
+class FastCall(PlainCall):
     """One request on the fast path: the call to the provider, the sink of what it says, and whom the client waits for."""
 
-    __slots__ = ("_connection", "_facts", "_known", "_lane", "_parts", "_said", "_spell")
+    __slots__ = ("_connection", "_known", "_spell")
 
     on_room: Callable[[], None] | None = None
 
     def __init__(
-        self,
-        lane: Lane,
-        connection: ClientConnection,
-        known: KnownHead,
-        facts: Facts,
-        data: bytes,
-        now: float,
+        self, lane: Lane, connection: ClientConnection, known: KnownHead, facts: Facts, data: bytes, now: float
     ) -> None:
-        # Not by way of `Call`, of whose beginning only half is needed.
+        # Not by way of `Call`, of whose beginning only half is needed; and for each class its own, since the interpreter reads
+        # and writes what it has always found in objects of one class several times as fast.
         times = lane.times
         self.request = _SENT
         self.head = data
@@ -173,12 +43,11 @@ class FastCall(Call):
         self.ends_at = now + times.whole_s
         self.has_head = self.is_cancelled = self.is_retry = False
         self._lane = lane
+        self._facts = facts
+        self._said = self._parts = None
         self._connection = connection
         self._known = known
-        self._facts = facts
         self._spell = lane.breaker.spell
-        self._said: ResponseHead | None = None
-        self._parts: list[bytes] | None = None
 
     def expire(self, now: float) -> None:  # noqa: ARG002 - the others that may expire ask for the time
         """No connection in time, after the one it was sent on turned out to have been closed. A `Call` is told at its beginning
@@ -193,10 +62,6 @@ class FastCall(Call):
         self._unfold()[1].lost()
 
     # told by the upstream's connection
-
-    def on_head(self, head: ResponseHead) -> None:
-        """Nothing is done before it is seen whether the answer is whole."""
-        self._said = head
 
     def on_body(self, chunk: bytes, is_last: bool) -> None:
         """An answer, whole or in a few parts; or the beginning of something else."""
@@ -215,7 +80,8 @@ class FastCall(Call):
             self._unfold(chunk, is_last)
             return
         if not is_last:
-            self._gather(chunk)
+            if not self._gather(chunk):
+                self._unfold()
             return
         if self._parts is not None:
             self._parts.append(chunk)
@@ -232,7 +98,8 @@ class FastCall(Call):
         else:
             asked, body = keep_body(body, lane.keep)
             answered, kept = keep_body(chunk, lane.keep)
-        effects.keep(lane.record(own, at_ns, unit, now_ns - began_ns, asked, answered), body, kept)
+        pair = own if lane.is_shadowed else None
+        effects.keep(lane.record(own, pair, at_ns, unit, 200, now_ns - began_ns, asked, answered), body, kept)
         by_name.pop(b"content-length", None)
         written: Iterable[bytes]
         if KEPT_BACK.isdisjoint(by_name):
@@ -247,30 +114,6 @@ class FastCall(Call):
         self._unfold()[0].on_failure(failure)
 
     # within
-
-    def asking(self) -> Asking:
-        """The request as all others know it."""
-        lane = self._lane
-        own, at_ns, began_ns, unit, fields, body, _ = self._facts
-        return Asking(
-            id=own,
-            edge=lane.edge,
-            workflow=lane.workflow,
-            assigned=lane.assigned,
-            fields=fields,
-            body=body,
-            at_ns=at_ns,
-            began_ns=began_ns,
-            unit=unit,
-            attributes=lane.attributes,
-        )
-
-    def _gather(self, chunk: bytes) -> None:
-        """One more part of an answer that is not whole yet."""
-        parts = self._parts = self._parts or []
-        parts.append(chunk)
-        if len(parts) > _MOST_PARTS:
-            self._unfold()
 
     def _unfold(self, chunk: bytes | None = None, is_last: bool = False) -> tuple[Answer, HttpExchange]:
         """The same request, with all that any request may need, told of what has come: this chunk is the latest of it."""

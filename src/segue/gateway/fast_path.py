@@ -14,19 +14,20 @@ from typing import Protocol
 import msgspec
 
 from segue.errors import InputError
-from segue.gateway.applied import CODEC_OF
+from segue.gateway.applied import CODEC_OF, plain_turns
 from segue.gateway.applied import decode_fields as decode
 from segue.gateway.asking import Effects
 from segue.gateway.caller import Caller, read_caller
 from segue.gateway.edge import Edge
-from segue.gateway.fast_call import FastCall, Lane
+from segue.gateway.fast_call import FastCall
+from segue.gateway.fast_shadow import Mirror, mirror_of
 from segue.gateway.http import ClientConnection, HeadError, KnownHead
 from segue.gateway.identity import Identity, read_user
 from segue.gateway.keys import KeyRing
+from segue.gateway.lane import Lane
 from segue.gateway.marked import prepare_own
 from segue.gateway.shadow import Shadows
 from segue.gateway.target import Plane, ServedWorkflow
-from segue.routing import Assigned
 
 _LONGEST = 64 * 1024
 """Longer requests are not worth it: what they take is in their bytes."""
@@ -44,28 +45,35 @@ class Serving(Protocol):
     keys: KeyRing
 
 
-class _Row:
-    """One workflow as one head asks for it: how its units are drawn, and a lane to each bundle they may get."""
+_Way = tuple[Lane | None, Mirror | None]
+"""To the bundle of a unit, and to the one it is mirrored to. `None` where it has to be asked in the general way."""
 
-    __slots__ = ("_draw", "_lanes", "edge", "who", "workflow")
+
+class _Row:
+    """One workflow as one head asks for it: how its units are drawn, and a way to each bundle they may get."""
+
+    __slots__ = ("_draw", "_edge", "_ways", "_who", "_workflow")
 
     def __init__(self, workflow: ServedWorkflow, who: Identity, edge: Edge) -> None:
-        self.workflow = workflow
-        self.who = who
-        self.edge = edge
+        self._workflow = workflow
+        self._who = who
+        self._edge = edge
         self._draw = workflow.table.draw(who.attributes)
-        self._lanes: dict[int, tuple[Assigned, Lane | None]] = {}
+        self._ways: dict[int, _Way] = {}
+        """By the identity of what was assigned, which the workflow's table keeps."""
 
-    def lane(self, effects: Effects, unit: str) -> Lane | None:
-        """The lane of this unit; `None` where its bundle speaks another dialect."""
+    def way(self, unit: str, effects: Effects, shadows: Shadows) -> _Way:
+        """The way of this unit."""
         assigned = self._draw.same or self._draw.of(unit)
-        found = self._lanes.get(id(assigned))  # the table keeps it
+        found = self._ways.get(id(assigned))
         if found is None:
-            target, lane = self.workflow.targets[assigned.bundle], None
-            if CODEC_OF[target.applied.dialect] == self.edge.codec:
-                lane = Lane(effects, self.edge, self.workflow, assigned, self.who.attributes)
-            found = self._lanes[id(assigned)] = assigned, lane
-        return found[1]
+            workflow, edge, target = self._workflow, self._edge, self._workflow.targets[assigned.bundle]
+            found = None, None
+            if CODEC_OF[target.applied.dialect] == edge.codec:
+                lane = Lane(effects, edge, workflow, assigned, self._who.attributes, target=target, arm=assigned.arm)
+                found = lane, mirror_of(lane, shadows)
+            self._ways[id(assigned)] = found
+        return found
 
 
 class _Door:
@@ -129,10 +137,11 @@ class FastPath:
                 return None
             own = self._new_id()
             unit = door.unit or read_user(fields)
-            lane = row.lane(self._effects, unit or own)
+            lane, mirror = row.way(unit or own, self._effects, self._shadows)
             if lane is None or lane.breaker.state != "closed":
                 return None
-            sent = lane.dress_plainly(fields)
+            said = plain_turns(fields)
+            sent = lane.dress_plainly(fields, said)
             marking = lane.marking
             if sent is None:
                 sent, marking = prepare_own(lane.target.applied, fields, body, lane.target.origin)
@@ -142,12 +151,16 @@ class FastPath:
         if carrier is None:
             return None
         now = lane.clock()
-        data = b"%bcontent-length: %d\r\n\r\n%b" % (lane.beginning, len(sent), sent)
-        call = FastCall(lane, connection, head, (own, at_ns, began_ns, unit, fields, body, marking), data, now)
+        data = lane.written(sent)
+        facts = own, at_ns, began_ns, unit, fields, body, marking
+        call = FastCall(lane, connection, head, facts, data, now)
         carrier.begin(call, data, now)
         if lane.is_shadowed:
             try:
-                self._shadows.mirror(call.asking())
+                if mirror is not None:
+                    mirror(facts, said, call.asking, now)
+                else:
+                    self._shadows.mirror(call.asking())
             except BaseException:
                 call.cancel()  # the handler will be asked instead
                 raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from segue.gateway.applied import CODEC_OF, TURNS, AppliedBundle, Fields
+from segue.gateway.applied import CODEC_OF, TURNS, AppliedBundle, Fields, plain_turns
 from segue.gateway.unasked import Unasked, usage_wanted
 from segue.wire.anthropic_messages.request_out import lacks_own_thinking
 from segue.wire.neutral.conversation import Dialect
@@ -62,7 +62,7 @@ class Marking(msgspec.Struct, frozen=True, eq=False, gc=False):
 def prepare_own(applied: AppliedBundle, fields: Fields, body: bytes, origin: Origin) -> tuple[bytes, Marking]:
     """The body for a bundle of the client's own dialect, and what its answer needs. Raises `InputError`, as `apply` does."""
     codec = CODEC_OF[applied.dialect]
-    plain = applied.dress_plainly(fields) if codec == "openai_chat" else None
+    plain = applied.dress_plainly(fields, plain_turns(fields)) if codec == "openai_chat" else None
     if plain is not None:
         return plain, Marking(codec, origin)
     kept = applied.allow(fields, codec)

@@ -69,7 +69,7 @@ class Shadows:
         money: ShadowMoney | None = None,
     ) -> None:
         self._effects = effects
-        self._new_id = new_id
+        self.new_id = new_id
         self._is_busy = is_busy
         self._money = money
         self._in_flight: Counter[str] = Counter()
@@ -89,23 +89,15 @@ class Shadows:
         route = asking.workflow.revision.route
         if route.shadow is None or route.candidate is None:
             return
-        target = asking.workflow.targets[route.candidate]
-        reason = self._why_not(asking, route.shadow)
+        reason = self.why_not(route.workflow, route.shadow)
         if reason is None:
-            reason = self._send(asking, target, route.shadow)
-        if reason is None:
-            self.mirrored[route.workflow] += 1
+            self.ask(asking, asking.workflow.targets[route.candidate], route.shadow)
         else:
             self.shed[route.workflow, reason] += 1
 
-    def ended(self, asking: Asking, target: Target, put_by: float | None, answer: bytes | None) -> None:
-        """One of them is over. `answer` is `None` where there is none that anybody bills."""
-        self._in_flight[asking.workflow.name] -= 1
-        if put_by is not None and self._money is not None:
-            self._money.settle(target, put_by, answer, asking.at_ns)
-
-    def _why_not(self, asking: Asking, rule: ShadowRule) -> str | None:
-        name = asking.workflow.name
+    def why_not(self, name: str, rule: ShadowRule) -> str | None:
+        """Why a request of this workflow is not mirrored now, whatever it asks. Where nothing speaks against it, it is counted
+        as one of those that the rule lets through in a second."""
         if self._is_busy():
             return "busy"
         if self._in_flight[name] >= rule.max_in_flight:
@@ -115,6 +107,27 @@ class Shadows:
             if not bucket.take(self._effects.monotonic_ns()):
                 return "rate"
         return None
+
+    def ask(self, asking: Asking, target: Target, rule: ShadowRule) -> None:
+        """Mirror a request that nothing speaks against but what it asks itself. Never raises."""
+        reason = self._send(asking, target, rule)
+        if reason is not None:
+            self.shed[asking.workflow.name, reason] += 1
+
+    def began(self, name: str) -> None:
+        """One of this workflow is sent."""
+        self._in_flight[name] += 1
+        self.mirrored[name] += 1
+
+    def over(self, name: str) -> None:
+        """And has been answered, or has failed."""
+        self._in_flight[name] -= 1
+
+    def ended(self, asking: Asking, target: Target, put_by: float | None, answer: bytes | None) -> None:
+        """The same of one that may have been counted in money. `answer` is `None` where there is none that anybody bills."""
+        self.over(asking.workflow.name)
+        if put_by is not None and self._money is not None:
+            self._money.settle(target, put_by, answer, asking.at_ns)
 
     def _send(self, asking: Asking, target: Target, rule: ShadowRule) -> str | None:
         try:
@@ -133,11 +146,13 @@ class Shadows:
                 return found
             put_by = found
         translation = translation if isinstance(translation, Translation) else None
-        answer = ShadowAnswer(self, asking, target, self._effects, self._new_id(), body, translation, put_by)
-        self._in_flight[asking.workflow.name] += 1
+        began_ns = self._effects.monotonic_ns()
+        answer = ShadowAnswer(self, asking, target, self._effects, self.new_id(), body, began_ns, translation, put_by)
+        self.began(asking.workflow.name)
         try:
             answer.call = target.upstream.send(request, answer, target.timeouts)
         except HeadError:
+            self.mirrored[asking.workflow.name] -= 1
             self.ended(asking, target, put_by, None)
             return "not representable"
         return None
@@ -193,6 +208,7 @@ class ShadowAnswer:
         effects: Effects,
         own_id: str,
         body: bytes,
+        began_ns: int,
         translation: Translation | None = None,
         put_by: float | None = None,
     ) -> None:
@@ -204,7 +220,7 @@ class ShadowAnswer:
         self._body = body
         self._translation = translation
         self._put_by = put_by
-        self._began_ns = effects.monotonic_ns()
+        self._began_ns = began_ns
         self._head: ResponseHead | None = None
         self._parts: list[bytes] = []
         self._size = 0

@@ -114,7 +114,7 @@ def _chunked_answer(body: Any, *fields: str) -> bytes:
     return "\r\n".join(first).encode() + _chunked(data[:50], data[50:])
 
 
-_OK = _answer(_said())
+_OK, _BIG = _answer(_said()), _answer(_said("x" * 70_000))
 ANSWERS: dict[str, tuple[bytes, ...]] = {
     "ok": (_OK,),
     "utf8": (_answer(_said("Ö…"), kind="application/json; charset=utf-8"),),
@@ -146,8 +146,10 @@ ANSWERS: dict[str, tuple[bytes, ...]] = {
     "no json": (_answer(b"hello"),),
     "latin": (_answer(b'{"choices":[{"message":{"role":"assistant","content":"\xe4"}}]}'),),
     "empty": (_answer(b""),),
-    "big": (_answer(_said("x" * 70_000)),),
+    "big": (_BIG,),
+    "big in two": (_BIG[:40_000], _BIG[40_000:]),
     "in two": (_OK[:-40], _OK[-40:]),
+    "most of it": (_OK[:-40],),
     "head first": (_OK[: _OK.index(b"{")], _OK[_OK.index(b"{") :]),
     "in crumbs": tuple(_OK[at : at + 97] for at in range(0, len(_OK), 97)),
     "chunked": (

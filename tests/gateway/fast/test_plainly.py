@@ -7,7 +7,7 @@ import json
 import pytest
 
 from segue.errors import InputError
-from segue.gateway.applied import AppliedBundle, read_fields
+from segue.gateway.applied import AppliedBundle, plain_turns, read_fields
 from segue.model import Bundle
 from segue.model.serving import Serving
 from segue.providers.config import parse_provider, wire_profile
@@ -35,7 +35,7 @@ def test_it_is_the_same_body(bundle: Bundle, serving: Serving, provider: int) ->
             fields = read_fields(body)
         except InputError:
             continue
-        found = applied.dress_plainly(fields)
+        found = applied.dress_plainly(fields, plain_turns(fields))
         if found is not None:
             plain.add(name)
             assert found == applied.apply(fields), name
@@ -51,4 +51,5 @@ def test_a_template_or_a_variable_is_not_plain() -> None:
         bundle = Bundle.model_validate({"workflow": "mail", "model": {"provider": "one", "snapshot": "m"}, "prompt": given})
         applied = AppliedBundle.of(bundle, config.dialect, wire_profile(config), Serving())
         body = {"model": "mail", "messages": [{"role": "user", "content": "x"}]}
-        assert applied.dress_plainly(read_fields(json.dumps(body).encode())) is None
+        fields = read_fields(json.dumps(body).encode())
+        assert applied.dress_plainly(fields, plain_turns(fields)) is None

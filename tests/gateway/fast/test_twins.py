@@ -9,13 +9,40 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segue.gateway.fast_shadow import FastShadow
 from segue.model.serving import Serving
 from tests.gateway.fast.said import ANSWERS, BODIES, HEADS, request
-from tests.gateway.fast.twin import ALL_KEYS, ASKS, CANDIDATE, CLAUDE, INCUMBENT, OLDER, SILENT, Twin
+from tests.gateway.fast.twin import (
+    ACTS,
+    ALL_KEYS,
+    ASKS,
+    CANDIDATE,
+    CLAUDE,
+    INCUMBENT,
+    LOOKS,
+    NEXT_CLAUDE,
+    NEXT_OLDER,
+    OLDER,
+    SILENT,
+    Twin,
+)
 
 Event = Callable[[Twin], None]
 
 OLD, NEW = INCUMBENT.digest, CANDIDATE.digest
+SHADOWED: dict[str, dict[str, Any]] = {
+    "whole": {"incumbent": OLD, "candidate": NEW, "shadow": {"share": 1.0}},
+    "messages": {"incumbent": CLAUDE.digest, "candidate": NEXT_CLAUDE.digest, "shadow": {"share": 1.0}},
+    "responses": {"incumbent": OLDER.digest, "candidate": NEXT_OLDER.digest, "shadow": {"share": 1.0}},
+    "other dialect": {"incumbent": OLD, "candidate": CLAUDE.digest, "shadow": {"share": 1.0}},
+    "from another dialect": {"incumbent": CLAUDE.digest, "candidate": NEW, "shadow": {"share": 1.0}},
+    "variables": {"incumbent": OLD, "candidate": ASKS.digest, "shadow": {"share": 1.0}},
+    "tools": {"incumbent": OLD, "candidate": LOOKS.digest, "shadow": {"share": 1.0}},
+    "effects": {"incumbent": OLD, "candidate": ACTS.digest, "shadow": {"share": 1.0}},
+    "one at once": {"incumbent": OLD, "candidate": NEW, "shadow": {"share": 1.0, "max_in_flight": 1}},
+    "one a second": {"incumbent": OLD, "candidate": NEW, "shadow": {"share": 1.0, "per_second": 1.0}},
+    "money": {"incumbent": OLD, "candidate": NEW, "shadow": {"share": 1.0, "usd_per_day": 1.0}},
+}
 ROUTES: tuple[dict[str, Any], ...] = (
     {"incumbent": OLD},
     {"incumbent": OLD, "candidate": NEW, "share": 0.5},
@@ -27,7 +54,7 @@ ROUTES: tuple[dict[str, Any], ...] = (
         "segments": [{"segment": "banks", "share": 1.0, "where": {"tier": ["bank"]}}],
     },
     {"incumbent": OLD, "candidate": NEW, "share": 0.2, "shadow": {"share": 0.5}},
-    {"incumbent": OLD, "candidate": NEW, "shadow": {"share": 1.0}},
+    SHADOWED["whole"],
     {"incumbent": OLD, "candidate": NEW, "share": 1.0, "fallback": CLAUDE.digest},
     {"incumbent": SILENT.digest, "candidate": OLD, "share": 0.5},
     {"incumbent": ASKS.digest},
@@ -166,7 +193,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
         st.booleans(),
     ),
     st.builds(lambda seconds: lambda twin: twin.pass_time(seconds), st.sampled_from([0.01, 0.6, 1.0, 6.0, 31.0, 61.0, 130.0])),
-    st.builds(lambda route: lambda twin: twin.flip(route), st.sampled_from(ROUTES)),
+    st.builds(lambda route: lambda twin: twin.flip(route), st.sampled_from([*ROUTES, *SHADOWED.values()])),
     st.builds(lambda keys: lambda twin: twin.set_keys(*keys), st.sampled_from([ALL_KEYS, ALL_KEYS, ALL_KEYS[1:]])),
 )
 LAST: st.SearchStrategy[list[Event]] = st.sampled_from([[], [lambda twin: twin.stop()]])
@@ -199,7 +226,7 @@ def run(events: list[Event], serving: Serving, route: dict[str, Any], warm: Even
 
 
 @settings(deadline=None)
-@given(st.lists(EVENTS, max_size=40), LAST, st.sampled_from(SERVINGS), st.sampled_from(ROUTES))
+@given(st.lists(EVENTS, max_size=40), LAST, st.sampled_from(SERVINGS), st.sampled_from([*ROUTES, *SHADOWED.values()]))
 def test_nobody_can_tell_them_apart(events: list[Event], last: list[Event], serving: Serving, route: dict[str, Any]) -> None:
     """Any order of anything."""
     run([*events, *last, *events[:5]], serving, route)
@@ -251,6 +278,49 @@ def test_the_fast_path_is_taken(head: str, route: int) -> None:
     """Else all this would say nothing."""
     fast, _ = run(each(head, PLAIN.get(head, "plain")), SERVINGS[0], ROUTES[route])
     assert fast.taken > 70
+
+
+def whole_with_its_shadow(client: int, body: str, head: str) -> list[Event]:
+    """One request, answered, and mirrored where it is."""
+    return [ask(client, (head, body)), _dial, _dial, *[say(0, WHOLE.get(head, "ok"))] * 2]
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["the shadow first", "the user first"])
+@pytest.mark.parametrize("route", sorted(SHADOWED))
+def test_each_answer_to_a_shadow(route: str, is_first: bool) -> None:
+    """And each body that is mirrored, whoever is answered first."""
+    head = route if route in WHOLE else "messages" if route == "from another dialect" else "chat"
+    plain = PLAIN.get(head, "plain")
+    usual = [*whole_with_its_shadow(1, plain, head), lambda twin: twin.pass_time(1.5)]
+    # Connections to both providers, so that a shadow is not kept off the fast path for want of one.
+    events = [lambda twin: twin.flip(SHADOWED["whole"]), *whole_with_its_shadow(1, "plain", "chat") * 2]
+    events += [lambda twin: twin.flip(SHADOWED[route]), *usual, *usual]
+    for body in sorted(BODIES):
+        events += [*usual, *whole_with_its_shadow(1, body, head)]
+    for answer in sorted(ANSWERS):
+        # Of two that are waited for, the second is the shadow's, unless the user's connection came later.
+        both = [say(1, answer), say(0, WHOLE.get(head, "ok"))]
+        rest = [to_wire(0, "hang up", of_clients=False), to_wire(0, "hang up", of_clients=False)]
+        begun = [*usual, ask(1, (head, plain)), _dial, lambda twin: twin.pass_time(0.25)]
+        events += [*begun, *(both if is_first else reversed(both)), *rest, _dial, say(0, "ok")]
+    for number, serving in enumerate(SERVINGS):
+        run([*events, lambda twin: twin.stop()] if number else events, serving, SHADOWED[route])
+
+
+@pytest.mark.parametrize("route", ["whole", "messages", "responses", "tools"])
+def test_shadows_are_asked_on_the_fast_path(route: str) -> None:
+    """Else all this would say nothing."""
+    head = route if route in WHOLE else "chat"
+    seen: list[int] = []
+    look = lambda twin: seen.append(sum(type(wire.protocol._call) is FastShadow for wire in twin.wires))  # type: ignore[attr-defined]  # noqa: E731
+    plain = PLAIN.get(head, "plain")
+    fast, slow = run(
+        [*whole_with_its_shadow(1, plain, head) * 2, ask(1, (head, plain)), look, say(1, WHOLE.get(head, "ok"))],
+        SERVINGS[0],
+        SHADOWED[route],
+    )
+    assert seen == [1, 0]
+    assert fast.shadows.mirrored == slow.shadows.mirrored == {"mail": 3}
 
 
 def _nothing(_: Twin) -> None:

@@ -90,9 +90,11 @@ ASKS = Bundle(
     prompt=Prompt(system="You speak {{language}}."),
     parameters=Parameters(max_output_tokens=500),
 )
-CLAUDE = a_bundle("claude", "three")
-OLDER = a_bundle("older", "four")
-BUNDLES = {one.digest: one for one in (INCUMBENT, CANDIDATE, SILENT, ASKS, CLAUDE, OLDER)}
+CLAUDE, NEXT_CLAUDE = a_bundle("claude", "three"), a_bundle("claude-next", "three")
+OLDER, NEXT_OLDER = a_bundle("older", "four"), a_bundle("older-next", "four")
+LOOKS = a_bundle("looks", "two", tools=({"name": "look", "parameters": {"type": "object"}},))
+ACTS = CANDIDATE.model_copy(update={"parameters": Parameters(max_output_tokens=500, extra={"mcp_servers": ["there"]})})
+BUNDLES = {one.digest: one for one in (INCUMBENT, CANDIDATE, SILENT, ASKS, CLAUDE, NEXT_CLAUDE, OLDER, NEXT_OLDER, LOOKS, ACTS)}
 PROVIDERS = {
     "one": parse_provider("one", {"type": "openai", "base_url": "http://127.0.0.1:1/v1", "timeout_s": 30}),
     "two": parse_provider(
@@ -143,7 +145,7 @@ class Twin:
             self._keep,
             lambda target: self.moved.append((target.digest, target.breaker.state)),
         )
-        self.shadows = Shadows(effects, self._new_id)
+        self.shadows = Shadows(effects, lambda: f"s{self.step:021x}")
         self.revision = 0
         self.gateway = Gateway(
             plane=self.planes.build(self._sources({"incumbent": INCUMBENT.digest})),
