@@ -1,13 +1,15 @@
 """Streams through the whole gateway beside nginx and nothing: per chunk, to the first text, between chunks, memory a stream.
 
 One worker of each, on a core of its own; load and upstream have the other. Every chunk says when it was sent, so its delay is
-measured by one clock. At the end all streams are ended well, and the exchange log has to hold each of them.
+measured by one clock. At the end all streams are ended well, and the exchange log has to hold each of them. Then once more as
+much as anybody can take: `--offered` chunks a second, by a load that only counts bytes.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import statistics
 import tempfile
 import time
 from collections.abc import Mapping
@@ -17,7 +19,7 @@ from typing import Any
 
 from benchmarks import table
 from benchmarks.gateway import KEY, gateway, write_wire
-from benchmarks.gateway_http import Process, nginx
+from benchmarks.gateway_http import Process, kept_awake, nginx
 from benchmarks.gateway_wires import write_asks
 
 
@@ -26,6 +28,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--streams", type=int, default=2000, help="at once")
     parser.add_argument("--tick-ms", type=float, default=200.0, help="a chunk on each stream so often")
     parser.add_argument("--dense", type=int, default=200, help="streams for the cost of a chunk; a chunk on each every 10 ms")
+    parser.add_argument("--offered", type=int, default=100_000, help="chunks a second, on as many streams as at once")
+    parser.add_argument("--rounds", type=int, default=3, help="of what is offered so; medians are shown")
     parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
 
 
@@ -35,10 +39,13 @@ def measure(given: argparse.Namespace, results: Path | None) -> None:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="segue-bench-")))
         write_wire(root / "wire")
         load = Process("load", "--core", "0", "--wire", str(root / "wire"), module="benchmarks.gateway_load")
-        rows = _rows(load, root, given)
+        with kept_awake(1):
+            rows = _rows(load, root, given)
         load.end()
+        offered = _offered(root, given)
     _show(rows, given)
-    table.save(results, "gateway_streams", {"rows": rows})
+    _show_offered(offered, given)
+    table.save(results, "gateway_streams", {"rows": rows, "offered": offered})
 
 
 def _rows(load: Process, root: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
@@ -66,6 +73,55 @@ def _rows(load: Process, root: Path, given: argparse.Namespace) -> list[dict[str
             ended = found["ended"] + found["dense_ended"] + found["crowd_ended"]
             found |= {"streams_ended": ended, "kept": _kept(root / f"segue-{shadow}", ended * (1 + shadow))}
     return rows
+
+
+def _offered(root: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
+    """More chunks than anybody passes one by one: what a chunk costs when whoever passes them never waits."""
+    wire, rows = root / "bytes", list[dict[str, Any]]()
+    wire.mkdir()
+    write_asks(wire, {"authorization": f"Bearer {KEY}"})
+    asked = (wire / "ask_stream").read_bytes()
+    # What the upstream of this load takes for a stream.
+    (wire / "ask_stream").write_bytes(asked.replace(b"/completions HTTP", b"/completions?/v1/stream HTTP"))
+    with Process("load", "--core", "0", "--wire", str(wire)) as load, kept_awake(1):
+        upstream = load.told["port"]
+
+        def ask(what: str, port: int, pids: list[int]) -> None:
+            tick_s = given.streams / given.offered
+            order = {"streams": given.streams, "tick_s": tick_s, "seconds": given.seconds}
+            rows.append({"what": what, **load.order(kind="stream", port=port, pids=pids, **order)})
+
+        for number in range(given.rounds):
+            if shutil.which("nginx"):
+                with nginx(upstream, buffering="off") as (port, pids):
+                    ask("nginx", port, pids)
+            for shadow in (False, True):
+                home = root / f"offered-{number}-{shadow}"
+                with gateway(home, upstream, shadow=shadow, base="v1/stream") as (port, workers, _):
+                    ask("Segue, 100 % shadow" if shadow else "Segue", port, workers)
+    return rows
+
+
+def _show_offered(rows: list[dict[str, Any]], given: argparse.Namespace) -> None:
+    found = {}
+    for what in dict.fromkeys(row["what"] for row in rows):
+        mine = [row for row in rows if row["what"] == what]
+        found[what] = {key: statistics.median(row[key] for row in mine) for key in mine[0] if key != "what"}
+    base = found.get("nginx", {}).get("cpu_us_per_chunk")
+    table.show(
+        f"{given.streams:,} streams, {given.offered:,} chunks a second offered; medians of {given.rounds}",
+        [
+            {
+                "what": what,
+                "chunks/s": row["chunks_per_second"],
+                "cpu µs/chunk": row["cpu_us_per_chunk"],
+                "÷ nginx": row["cpu_us_per_chunk"] / base if base else None,
+                "busy": row["busy"],
+                "not arrived": row["not_arrived"],
+            }
+            for what, row in found.items()
+        ],
+    )
 
 
 def _kept(folder: Path, expected: int) -> int:
