@@ -26,7 +26,7 @@ MAGIC = b"SgSpool1"
 MS_SYNC = 4
 POPULATE_WRITE = 23
 """`MADV_POPULATE_WRITE` (Linux 5.14): maps pages for writing beforehand. Python has no name for it."""
-PIECE = 256 * 1024
+PIECE = 64 * 1024
 _zeros = memoryview(bytes(PIECE))
 
 _name = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([0-9]{8})\.spool")
@@ -76,6 +76,10 @@ class Segment:
         self.descriptor = descriptor
         self.size = size
         self.map = mmap.mmap(descriptor, size)
+        if hasattr(mmap, "MADV_RANDOM"):
+            # Else the kernel reads ahead where pages are mapped beforehand: megabytes of zeros in one call, during which
+            # nothing else runs on that core.
+            self.map.madvise(mmap.MADV_RANDOM)
         self.position = START
         self.synced = START
         self.ready = START
