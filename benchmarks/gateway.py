@@ -2,8 +2,8 @@
 
 One worker. It, the keeper and the shipping share one core, load and upstream have the other; bodies of 2 KB. Delays are
 measured at open rates, once what saturation has left to ship is shipped. Processor time is counted twice: of the worker alone
-while it is loaded, and of *every* process of the gateway, from a first drained log to the last, divided by the requests that the
-log has got meanwhile, which have to be all that were answered. Quote ratios to nginx in the same run.
+while it is loaded, and of *every* process of the gateway, from a first drained log to the last, divided by the requests that
+the log has got meanwhile, which have to be all that were answered. Quote ratios to nginx in the same run.
 """
 
 from __future__ import annotations
