@@ -239,6 +239,14 @@ def test_pages_are_made_ready_before_anything_is_written_to_them_and_never_after
     assert found == said
 
 
+def test_advice_that_the_kernel_does_not_take_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It only says in which order pages will be asked for."""
+    monkeypatch.setattr("segue.exchanges.segment.mmap.MADV_RANDOM", 9_999, raising=False)
+    spool = a_spool(tmp_path, ahead_bytes=4096)
+    assert spool.append(an_exchange(1), b"ask", b"say") is not None
+    assert spool.state.fault is None
+
+
 def test_a_disk_that_refuses_what_it_allocated_is_told_and_got_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mapped page without room behind it would end the process at the first touch: nothing is written there."""
     spool = a_spool(tmp_path, segment_bytes=1024 * 1024, ahead_bytes=4096)

@@ -15,6 +15,7 @@ import re
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ MS_SYNC = 4
 POPULATE_WRITE = 23
 """`MADV_POPULATE_WRITE` (Linux 5.14): maps pages for writing beforehand. Python has no name for it."""
 PIECE = 64 * 1024
+"""Made ready in one call: a few tenths of a millisecond, in which some kernels let nothing else run on that core."""
 _zeros = memoryview(bytes(PIECE))
 
 _name = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([0-9]{8})\.spool")
@@ -76,10 +78,6 @@ class Segment:
         self.descriptor = descriptor
         self.size = size
         self.map = mmap.mmap(descriptor, size)
-        if hasattr(mmap, "MADV_RANDOM"):
-            # Else the kernel reads ahead where pages are mapped beforehand: megabytes of zeros in one call, during which
-            # nothing else runs on that core.
-            self.map.madvise(mmap.MADV_RANDOM)
         self.position = START
         self.synced = START
         self.ready = START
@@ -116,6 +114,11 @@ class Segment:
         times as much, at the first touch and once more when it is synced, for it comes alone and not in a large folio.
         """
         until = min(self.size, until)
+        if self.ready == START and hasattr(mmap, "MADV_RANDOM"):
+            # Else the kernel reads ahead where pages are mapped beforehand: megabytes of zeros in one call, during which
+            # nothing else runs on that core. Who knows no such advice does as it does.
+            with suppress(OSError):
+                self.map.madvise(mmap.MADV_RANDOM)
         while self.ready < until:
             # A piece at a time: meanwhile no thread of the process can map or unmap anything.
             start = self.ready & -PIECE

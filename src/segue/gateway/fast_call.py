@@ -99,13 +99,13 @@ class FastCall(PlainCall):
             asked, body = keep_body(body, lane.keep)
             answered, kept = keep_body(chunk, lane.keep)
         pair = own if lane.is_shadowed else None
-        effects.keep(lane.record(own, pair, at_ns, unit, 200, now_ns - began_ns, asked, answered), body, kept)
+        effects.keep(lane.record(own, pair, at_ns, unit, now_ns - began_ns, asked, answered), body, kept)
         by_name.pop(b"content-length", None)
         written: Iterable[bytes]
         if KEPT_BACK.isdisjoint(by_name):
             written = map(_written, by_name.items())
         else:
-            written = [_written(pair) for pair in by_name.items() if pair[0] not in KEPT_BACK]
+            written = [_written(field) for field in by_name.items() if field[0] not in KEPT_BACK]
         parts = [_OK, *written, b"segue-exchange: " + own.encode(), lane.named]
         connection.answer(self, join_head(parts, b"content-length: %d\r\n" % len(chunk)) + chunk)
 

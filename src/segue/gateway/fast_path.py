@@ -140,7 +140,7 @@ class FastPath:
             lane, mirror = row.way(unit or own, self._effects, self._shadows)
             if lane is None or lane.breaker.state != "closed":
                 return None
-            said = plain_turns(fields)
+            said = plain_turns(fields) if lane.codec == "openai_chat" else None
             sent = lane.dress_plainly(fields, said)
             marking = lane.marking
             if sent is None:

@@ -22,7 +22,7 @@ from segue.gateway.shadow import ShadowAnswer, Shadows
 from segue.model.route import ShadowRule
 
 _SENT = UpstreamRequest(b"POST", b"/", ())
-"""In the place of a call's request, as in `fast_call.py`; but a shadow is asked once."""
+"""In the place of a call's request, as in `fast_call.py`; but a shadow is not sent again."""
 
 
 class Mirror:
@@ -48,6 +48,8 @@ class Mirror:
         """Ask the candidate, if there is nothing to it. False: nothing has happened."""
         lane, fields = self._lane, facts[4]
         applied = lane.target.applied
+        if not lane.upstream.unused:
+            return False
         try:
             sent = lane.dress_plainly(fields, turns)
             if sent is None:
@@ -56,13 +58,13 @@ class Mirror:
             return False
         if acts_at_provider(applied.dialect, (*fields, *applied.owned), sent):
             return False
+        # All that could fail comes before anything is counted or lent.
+        data, call = lane.written(sent), FastShadow(self._shadows, lane, facts, sent, now)
         carrier = lane.upstream.lend()
         if carrier is None:
             return False
-        shadows = self._shadows
-        shadows.began(lane.name)
-        data = lane.written(sent)
-        carrier.begin(FastShadow(shadows, lane, facts, sent, data, now), data, now)
+        self._shadows.began(lane.name)
+        carrier.begin(call, data, now)
         return True
 
 
@@ -87,11 +89,11 @@ class FastShadow(PlainCall):
 
     __slots__ = ("_began_ns", "_id", "_sent", "_shadows")
 
-    def __init__(self, shadows: Shadows, lane: Lane, facts: Facts, sent: bytes, data: bytes, now: float) -> None:
-        # As of `FastCall`.
+    def __init__(self, shadows: Shadows, lane: Lane, facts: Facts, sent: bytes, now: float) -> None:
+        # As of `FastCall`; without its head, for it is never sent again.
         times = lane.times
         self.request = _SENT
-        self.head = data
+        self.head = b""
         self.sink = self
         self.timeouts = times
         self.between_s, self.within_s = times.between_bytes_s, times.whole_s
@@ -132,7 +134,7 @@ class FastShadow(PlainCall):
             answered, chunk = keep_body(chunk, lane.keep)
         effects = lane.effects
         latency_ns = effects.monotonic_ns() - self._began_ns
-        effects.keep(lane.record(self._id, pair, at_ns, unit, 200, latency_ns, asked, answered), sent, chunk)
+        effects.keep(lane.record(self._id, pair, at_ns, unit, latency_ns, asked, answered), sent, chunk)
 
     def on_failure(self, failure: Failure) -> None:
         """No answer, or not all of it."""

@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 
 from segue.exchanges.record import BodyNote, ServedExchange
+from segue.gateway.answer import LONGEST_ANSWER
 from segue.gateway.applied import Fields
 from segue.gateway.asking import Asking, Effects
 from segue.gateway.edge import Edge
@@ -24,6 +25,8 @@ Facts = tuple[str, int, int, str | None, Fields, bytes, Marking]
 """Of the user's request: its id, when it came (UTC, and by the clock that never goes back; nanoseconds), the unit, the fields
 and bytes of its body, and what its answer needs."""
 _MOST_PARTS, _LARGEST_PART = 256, 16 * 1024
+"""What is gathered before an answer is whole. All of it together is far from what is too long for any answer."""
+assert _MOST_PARTS * _LARGEST_PART < LONGEST_ANSWER
 
 
 class _PlainMessage(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -134,7 +137,6 @@ class Lane:
         pair: str | None,
         at_ns: int,
         unit: str | None,
-        status: int,
         latency_ns: int,
         request: BodyNote,
         response: BodyNote,
@@ -156,7 +158,7 @@ class Lane:
             self.attributes,
             self.codec,
             self.target.applied.dialect,
-            status,
+            200,
             latency_ns,
             pair=pair,
             request=request,

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue.gateway.fast_shadow import FastShadow
+from segue.gateway.shadow import ShadowAnswer
 from segue.model.serving import Serving
 from tests.gateway.fast.said import ANSWERS, BODIES, HEADS, request
 from tests.gateway.fast.twin import (
@@ -291,6 +292,19 @@ def test_each_answer_to_a_shadow(route: str, is_first: bool) -> None:
     """And each body that is mirrored, whoever is answered first."""
     head = route if route in WHOLE else "messages" if route == "from another dialect" else "chat"
     plain = PLAIN.get(head, "plain")
+    heard: list[type] = []
+
+    def say_to_shadow(answer: str) -> Event:
+        """Of two that are waited for, the one to the candidate, whose provider was dialled last."""
+
+        def happens(twin: Twin) -> None:
+            waiting = [wire for wire in twin.wires if not wire.is_closed and wire.protocol._call is not None]  # type: ignore[attr-defined]
+            shadows = [at for at, wire in enumerate(waiting) if type(wire.protocol._call.sink) in (FastShadow, ShadowAnswer)]  # type: ignore[attr-defined]
+            heard.extend(type(waiting[at].protocol._call.sink) for at in shadows[:1])  # type: ignore[attr-defined]
+            say(shadows[0] if shadows else 1, answer)(twin)
+
+        return happens
+
     usual = [*whole_with_its_shadow(1, plain, head), lambda twin: twin.pass_time(1.5)]
     # Connections to both providers, so that a shadow is not kept off the fast path for want of one.
     events = [lambda twin: twin.flip(SHADOWED["whole"]), *whole_with_its_shadow(1, "plain", "chat") * 2]
@@ -298,13 +312,14 @@ def test_each_answer_to_a_shadow(route: str, is_first: bool) -> None:
     for body in sorted(BODIES):
         events += [*usual, *whole_with_its_shadow(1, body, head)]
     for answer in sorted(ANSWERS):
-        # Of two that are waited for, the second is the shadow's, unless the user's connection came later.
-        both = [say(1, answer), say(0, WHOLE.get(head, "ok"))]
+        both = [say_to_shadow(answer), say(0, WHOLE.get(head, "ok"))]
         rest = [to_wire(0, "hang up", of_clients=False), to_wire(0, "hang up", of_clients=False)]
         begun = [*usual, ask(1, (head, plain)), _dial, lambda twin: twin.pass_time(0.25)]
         events += [*begun, *(both if is_first else reversed(both)), *rest, _dial, say(0, "ok")]
     for number, serving in enumerate(SERVINGS):
         run([*events, lambda twin: twin.stop()] if number else events, serving, SHADOWED[route])
+    if route in ("whole", "messages", "responses", "tools"):
+        assert heard.count(FastShadow) >= len(ANSWERS) * len(SERVINGS) // 2
 
 
 @pytest.mark.parametrize("route", ["whole", "messages", "responses", "tools"])

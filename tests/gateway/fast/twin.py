@@ -90,8 +90,8 @@ ASKS = Bundle(
     prompt=Prompt(system="You speak {{language}}."),
     parameters=Parameters(max_output_tokens=500),
 )
-CLAUDE, NEXT_CLAUDE = a_bundle("claude", "three"), a_bundle("claude-next", "three")
-OLDER, NEXT_OLDER = a_bundle("older", "four"), a_bundle("older-next", "four")
+CLAUDE, NEXT_CLAUDE = a_bundle("claude", "three"), a_bundle("claude-next", "five")
+OLDER, NEXT_OLDER = a_bundle("older", "four"), a_bundle("older-next", "six")
 LOOKS = a_bundle("looks", "two", tools=({"name": "look", "parameters": {"type": "object"}},))
 ACTS = CANDIDATE.model_copy(update={"parameters": Parameters(max_output_tokens=500, extra={"mcp_servers": ["there"]})})
 BUNDLES = {one.digest: one for one in (INCUMBENT, CANDIDATE, SILENT, ASKS, CLAUDE, NEXT_CLAUDE, OLDER, NEXT_OLDER, LOOKS, ACTS)}
@@ -101,6 +101,8 @@ PROVIDERS = {
         "two", {"type": "openai", "base_url": "http://127.0.0.1:2/v1", "timeout_s": 30, "stream_usage": False}
     ),
     "three": parse_provider("three", {"type": "anthropic", "base_url": "http://127.0.0.1:3", "timeout_s": 30}),
+    "five": parse_provider("five", {"type": "anthropic", "base_url": "http://127.0.0.1:5", "timeout_s": 30}),
+    "six": parse_provider("six", {"type": "openai", "base_url": "http://127.0.0.1:6/v1", "timeout_s": 30, "api": "responses"}),
     "four": parse_provider(
         "four", {"type": "openai", "base_url": "http://127.0.0.1:2/v1", "timeout_s": 30, "api": "responses"}
     ),
