@@ -155,15 +155,10 @@ class FastPath:
         facts = own, at_ns, began_ns, unit, fields, body, marking
         call = FastCall(lane, connection, head, facts, data, now)
         carrier.begin(call, data, now)
-        if lane.is_shadowed:
-            try:
-                if mirror is not None:
-                    mirror(facts, said, call.asking, now)
-                else:
-                    self._shadows.mirror(call.asking())
-            except BaseException:
-                call.cancel()  # the handler will be asked instead
-                raise
+        if mirror is not None:
+            mirror(facts, said, call.asking, now)
+        elif lane.is_shadowed:
+            self._shadows.mirror(call.asking())
         return call
 
     def _door(self, head: KnownHead) -> _Door:

@@ -38,11 +38,14 @@ class Mirror:
     def __call__(self, facts: Facts, turns: bytes | None, asking: Callable[[], Asking], now: float) -> None:
         """What `Shadows.mirror` does; `turns` are the request's `plain_turns`."""
         lane, shadows = self._lane, self._shadows
-        reason = shadows.why_not(lane.name, self._rule)
-        if reason is not None:
-            shadows.shed[lane.name, reason] += 1
-        elif not self._ask(facts, turns, now):
-            shadows.ask(asking(), lane.target, self._rule)
+        try:
+            reason = shadows.why_not(lane.name, self._rule)
+            if reason is not None:
+                shadows.shed[lane.name, reason] += 1
+            elif not self._ask(facts, turns, now):
+                shadows.ask(asking(), lane.target, self._rule)
+        except Exception as error:
+            shadows.broke(lane.name, error)
 
     def _ask(self, facts: Facts, turns: bytes | None, now: float) -> bool:
         """Ask the candidate, if there is nothing to it. False: nothing has happened."""
@@ -63,8 +66,8 @@ class Mirror:
         carrier = lane.upstream.lend()
         if carrier is None:
             return False
-        self._shadows.began(lane.name)
         carrier.begin(call, data, now)
+        self._shadows.began(lane.name)
         return True
 
 

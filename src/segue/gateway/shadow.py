@@ -67,7 +67,9 @@ class Shadows:
         new_id: Callable[[], str],
         is_busy: Callable[[], bool] = lambda: False,
         money: ShadowMoney | None = None,
+        report: Callable[[BaseException], None] = lambda _: None,
     ) -> None:
+        self._report = report
         self._effects = effects
         self.new_id = new_id
         self._is_busy = is_busy
@@ -86,6 +88,12 @@ class Shadows:
 
     def mirror(self, asking: Asking) -> None:
         """Ask the candidate too, unless something speaks against it. Never raises, never waits."""
+        try:
+            self._mirror(asking)
+        except Exception as error:
+            self.broke(asking.workflow.name, error)
+
+    def _mirror(self, asking: Asking) -> None:
         route = asking.workflow.revision.route
         if route.shadow is None or route.candidate is None:
             return
@@ -109,10 +117,15 @@ class Shadows:
         return None
 
     def ask(self, asking: Asking, target: Target, rule: ShadowRule) -> None:
-        """Mirror a request that nothing speaks against but what it asks itself. Never raises."""
+        """Mirror a request that nothing speaks against but what it asks itself."""
         reason = self._send(asking, target, rule)
         if reason is not None:
             self.shed[asking.workflow.name, reason] += 1
+
+    def broke(self, name: str, error: Exception) -> None:
+        """A fault of our own, which is no user's: it is reported, and counted as a request that was not mirrored."""
+        self.shed[name, "fault"] += 1
+        self._report(error)
 
     def began(self, name: str) -> None:
         """One of this workflow is sent."""
@@ -126,6 +139,9 @@ class Shadows:
     def ended(self, asking: Asking, target: Target, put_by: float | None, answer: bytes | None) -> None:
         """The same of one that may have been counted in money. `answer` is `None` where there is none that anybody bills."""
         self.over(asking.workflow.name)
+        self._settle(asking, target, put_by, answer)
+
+    def _settle(self, asking: Asking, target: Target, put_by: float | None, answer: bytes | None) -> None:
         if put_by is not None and self._money is not None:
             self._money.settle(target, put_by, answer, asking.at_ns)
 
@@ -148,13 +164,12 @@ class Shadows:
         translation = translation if isinstance(translation, Translation) else None
         began_ns = self._effects.monotonic_ns()
         answer = ShadowAnswer(self, asking, target, self._effects, self.new_id(), body, began_ns, translation, put_by)
-        self.began(asking.workflow.name)
         try:
             answer.call = target.upstream.send(request, answer, target.timeouts)
         except HeadError:
-            self.mirrored[asking.workflow.name] -= 1
-            self.ended(asking, target, put_by, None)
+            self._settle(asking, target, put_by, None)
             return "not representable"
+        self.began(asking.workflow.name)
         return None
 
 

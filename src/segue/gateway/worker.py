@@ -113,7 +113,7 @@ class _Worker:
         self._planes = Planes(open_upstream, self._environ)
         with SpoolThread(SpoolSettings(settings.spool, f"w{settings.number}", settings.run)) as self._spool:
             effects = Effects(time.perf_counter_ns, self._spool.append, self._breaker_moved)
-            self._shadows = Shadows(effects, self._new_id, self._is_busy, self._money)
+            self._shadows = Shadows(effects, self._new_id, self._is_busy, self._money, self._broke)
             self._gateway = Gateway(
                 plane=Plane(),
                 keys=KeyRing(()),

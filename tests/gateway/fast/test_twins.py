@@ -338,6 +338,25 @@ def test_shadows_are_asked_on_the_fast_path(route: str) -> None:
     assert fast.shadows.mirrored == slow.shadows.mirrored == {"mail": 3}
 
 
+@pytest.mark.parametrize("route", ["whole", "other dialect"])
+def test_a_fault_of_a_shadows_own_is_no_users(route: str) -> None:
+    """It is told, and counted as one that was not mirrored."""
+    usual = whole_with_its_shadow(1, "plain", "chat")
+
+    def breaks(twin: Twin) -> None:
+        def fails() -> str:
+            raise OSError("No numbers left.")
+
+        twin.shadows.new_id = fails
+
+    fast, slow = run([*usual * 2, breaks, *usual, *usual], SERVINGS[0], SHADOWED[route])
+    for twin in (fast, slow):
+        assert twin.shadows.shed == {("mail", "fault"): 2}
+        assert [str(one) for one in twin.faults] == ["No numbers left."] * 2
+        assert twin.shadows.in_flight == 0
+        assert [record.arm for record, _, _ in twin.log[-2:]] == ["incumbent"] * 2
+
+
 def _nothing(_: Twin) -> None:
     pass
 

@@ -147,7 +147,7 @@ class Twin:
             self._keep,
             lambda target: self.moved.append((target.digest, target.breaker.state)),
         )
-        self.shadows = Shadows(effects, lambda: f"s{self.step:021x}")
+        self.shadows = Shadows(effects, lambda: f"s{self.step:021x}", report=self.faults.append)
         self.revision = 0
         self.gateway = Gateway(
             plane=self.planes.build(self._sources({"incumbent": INCUMBENT.digest})),
