@@ -52,11 +52,12 @@ def test_another_text_is_alike() -> None:
         b"",
         frame("It").replace(b"It", b"I\nt"),
         frame("It").replace(b"It", b"I\rt"),
+        frame("It").replace(b"It", b"I\\"),
         frame("").replace(b'"content": ""', b'"content": "'),
     ],
 )
 def test_anything_else_is_not(other: bytes) -> None:
-    """A quotation mark, another field, half a frame, two of them, a line end in it."""
+    """A quotation mark, another field, half a frame, two of them, a line end in it, a mark that is escaped."""
     assert not learnt(frame("It")).holds(other)
 
 

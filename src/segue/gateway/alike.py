@@ -1,8 +1,8 @@
 """Frames of one stream that differ in nothing but the text they bring: what holds of one holds of the next.
 
 A provider repeats id, model and all else in each frame. Once a frame was found to tell nothing, another that has the same bytes
-before its text and behind it tells nothing either, whatever the text says: without a quotation mark or a line end in it, it
-is the inside of the same JSON string. Pure.
+before its text and behind it tells nothing either, whatever the text says: without a quotation mark or a line end in it, and
+without a backslash at its end, it is the inside of the same JSON string. Pure.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class AlikeFrames:
         if not self._is_on or size < self._least or not chunk.startswith(self._before) or not chunk.endswith(self._after):
             return False
         text = chunk[self._n_before : size - self._n_after]
-        return b'"' not in text and b"\n" not in text and b"\r" not in text
+        # A backslash at its end might take the mark behind it into the text.
+        return b'"' not in text and b"\n" not in text and b"\r" not in text and not text.endswith(b"\\")
 
     def learn(self, chunk: bytes) -> None:
         """A chunk of whole lines that tells nothing."""
