@@ -19,6 +19,7 @@ NAMES = {
     "exposure": "users exposed before a rollback, and false rollbacks, simulated",
     "gateway_http": "the HTTP layer of the gateway as a bare proxy, beside nginx",
     "gateway": "the whole gateway, everything on, beside nginx and the bare HTTP layer; all its processes counted",
+    "gateway_shadow": "what a full shadow does to the users' latency, in turns with none",
     "gateway_beside": "the whole gateway beside LiteLLM's proxy and Portkey's gateway",
     "gateway_streams": "streams through the whole gateway: per chunk, first text, delay, memory",
     "gateway_memory": "memory over a million requests",

@@ -111,6 +111,8 @@ class Upstream(_Peer):
 
     streams: list[asyncio.Transport]
     sizes: dict[bytes, int]
+    after_s = 0.0
+    """How long it takes over an answer."""
 
     def __init__(self) -> None:
         self.waiting = 0
@@ -130,7 +132,10 @@ class Upstream(_Peer):
         self.waiting += len(data)
         while self.waiting >= self.size:
             self.waiting -= self.size
-            self.transport.write(WIRE["answer"])
+            if self.after_s:
+                asyncio.get_running_loop().call_later(self.after_s, self.transport.write, WIRE["answer"])
+            else:
+                self.transport.write(WIRE["answer"])
 
 
 class Load:
@@ -242,10 +247,11 @@ async def saturate(port: int, pids: list[int], clients: int, seconds: float) -> 
     }
 
 
-async def trickle(port: int, per_second: float, seconds: float) -> dict[str, Any]:
-    """At an open rate: how long an answer takes."""
+async def trickle(port: int, per_second: float, seconds: float, after_ms: float = 0.0) -> dict[str, Any]:
+    """At an open rate: how long an answer takes, of which the upstream takes `after_ms`."""
     load = Load()
-    peers = await _connected(port, lambda: Client(load, is_open_loop=True), 16)
+    Upstream.after_s = after_ms / 1e3
+    peers = await _connected(port, lambda: Client(load, is_open_loop=True), 16 + int(2 * per_second * after_ms / 1e3))
     began = time.perf_counter()
     due = began
     while due < began + seconds:
@@ -256,10 +262,12 @@ async def trickle(port: int, per_second: float, seconds: float) -> dict[str, Any
         if free is not None:
             free.ask()
         due += 1 / per_second
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1 + Upstream.after_s)
+    Upstream.after_s = 0.0
     _close(peers)
     seen = sorted(load.latencies[len(load.latencies) // 10 :])
-    return {"p50_ms": seen[len(seen) // 2] * 1e3, "p99_ms": seen[int(len(seen) * 0.99)] * 1e3, "count": len(seen)}
+    p50, p99 = seen[len(seen) // 2], seen[int(len(seen) * 0.99)]
+    return {"p50_ms": p50 * 1e3, "p99_ms": p99 * 1e3, "count": len(seen), "asked": load.done}
 
 
 async def stream(port: int, pids: list[int], streams: int, tick_s: float, seconds: float) -> dict[str, Any]:

@@ -13,11 +13,13 @@ import pytest
 
 from segue.errors import ConflictError, StoreError
 from segue.exchanges import keep_body
+from segue.exchanges.batch import PIECE_FRAMES
 from segue.exchanges.frame import EXCHANGE, frame_size, write_frame
 from segue.exchanges.keeping import Keeping, KeepingRules
+from segue.exchanges.parquet import PAGE_BYTES, PART
 from segue.exchanges.segment import HEADER, MAGIC, START, SegmentName
 from segue.exchanges.shipper import Point, Shipper, ship_forever
-from tests.exchanges.builders import DAY, HOUR, NOON, Clock, a_log, a_shipper, a_spool, an_outcome, drain, fill
+from tests.exchanges.builders import DAY, HOUR, NOON, Clock, a_log, a_shipper, a_spool, an_exchange, an_outcome, drain, fill
 
 
 class Killed(BaseException):
@@ -42,6 +44,52 @@ def test_everything_appended_is_shipped_once_and_the_spool_is_emptied(tmp_path: 
     shipper.close()
     assert ids(tmp_path) == Counter(f"x{number:06d}" for number in range(310))
     assert not list((tmp_path / "spool").iterdir())
+
+
+@pytest.mark.parametrize("number", [1, 7, 300])
+def test_it_pauses_between_pieces_and_ships_the_same(tmp_path: Path, number: int) -> None:
+    """While it reads, while it makes columns, before each page: `number` records of 2 KB."""
+    counts: Counter[str] = Counter()
+    where = "read"
+
+    def reached(point: Point) -> None:
+        nonlocal where
+        where = point
+
+    def paused() -> None:
+        counts[where] += 1
+
+    spool = a_spool(tmp_path, segment_bytes=4 << 20)
+    body = os.urandom(2_000)
+    for each in range(number):
+        assert spool.append(an_exchange(each), body, body) is not None
+    spool.close()
+    where = "begun"
+    shipper = a_shipper(tmp_path, between=paused, reached=reached, batch_bytes=64 << 20)
+    assert shipper.step().n_rows == number
+    shipper.close()
+    assert ids(tmp_path) == Counter(f"x{each:06d}" for each in range(number))
+    assert counts["begun"] >= number / PIECE_FRAMES
+    pages = 2 * number * len(body) / PAGE_BYTES
+    assert counts["read"] >= number / PART + pages
+    assert counts["committed"] == 1, "what it was owed while it waited for the disk is given up"
+
+
+def test_it_pauses_while_it_merges(tmp_path: Path) -> None:
+    """Small files become one."""
+    counts: Counter[str] = Counter()
+    shipper = a_shipper(tmp_path, clock := Clock(), between=lambda: counts.update(["paused"]))
+    for part in range(10):
+        spool = a_spool(tmp_path, run=f"r{part}")
+        fill(spool, range(part * 10, part * 10 + 10))
+        spool.close()
+        drain(shipper)
+    counts.clear()
+    clock.now += 2 * HOUR
+    shipper.tidy()
+    shipper.close()
+    assert counts["paused"] > 10
+    assert ids(tmp_path) == Counter(f"x{each:06d}" for each in range(100))
 
 
 def work_until_killed(shipper: Shipper, clock: Clock) -> None:

@@ -239,6 +239,32 @@ def test_pages_are_made_ready_before_anything_is_written_to_them_and_never_after
     assert found == said
 
 
+def test_others_run_between_the_pieces_that_the_thread_makes_ready_and_never_while_a_writer_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread has time; whoever answers a request has none, and what it waits for is not held meanwhile."""
+    seen: list[str] = []
+    spool = a_spool(tmp_path, segment_bytes=512 * 1024, ahead_bytes=128 * 1024)
+    monkeypatch.setattr("segue.exchanges.segment.PIECE", 4096)
+    for number in range(10):
+        assert spool.append(an_exchange(2_000 + number), b"ask", bytes(8_000)) is not None
+
+    def let() -> None:
+        # The third of these finds nothing ready, and needs the lock.
+        assert spool.append(an_exchange(len(seen)), b"ask", bytes(60_000)) is not None
+        seen.append("let")
+
+    monkeypatch.setattr("segue.exchanges.spool.let_others_run", let)
+    spool.tend()
+    n_let = len(seen)
+    assert n_let >= 3
+    for number in range(10):
+        assert spool.append(an_exchange(1_000 + number), b"ask", bytes(8_000)) is not None
+    assert len(seen) == n_let
+    spool.close()
+    assert len(spooled(tmp_path)) == n_let + 20
+
+
 def test_advice_that_the_kernel_does_not_take_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It only says in which order pages will be asked for."""
     monkeypatch.setattr("segue.exchanges.segment.mmap.MADV_RANDOM", 9_999, raising=False)

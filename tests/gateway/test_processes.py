@@ -12,7 +12,9 @@ from pathlib import Path
 import openai
 import pytest
 
+from segue.gateway.scheduling import SLICE_NS
 from tests.gateway.team import HELLO, SEGUE, Running, Team, a_stand_in
+from tests.gateway.test_scheduling import attributes_of, needs_linux
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -24,6 +26,15 @@ def team(tmp_path: Path) -> Iterator[Team]:
         made = Team(tmp_path, {"old": old, "new": new})
         made.segue("route", "set", "mail", "old", "--candidate", "new")
         yield made
+
+
+@needs_linux
+def test_workers_have_short_slices_and_nobody_else(team: Team) -> None:
+    """What goes on beside a worker on its core gives way to it."""
+    with team.gateway(workers=2) as running:
+        workers = [attributes_of(one["pid"])[2] for one in running.workers(team.root / ".segue")]
+        assert set(workers) in ({SLICE_NS}, {0}), "a kernel before 6.12 takes no notice"
+        assert attributes_of(running.process.pid)[2] != SLICE_NS
 
 
 def test_a_flip_reaches_every_worker_and_nothing_after_it_is_served_by_the_old_pointer(team: Team) -> None:

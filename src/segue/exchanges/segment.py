@@ -30,6 +30,9 @@ POPULATE_WRITE = 23
 PIECE = 64 * 1024
 """Made ready in one call: a few tenths of a millisecond, in which some kernels let nothing else run on that core."""
 _zeros = memoryview(bytes(PIECE))
+let_others_run: Callable[[], None] = getattr(os, "sched_yield", lambda: None)
+"""Whoever waits for this core goes first. Linux counts it, too: whoever let others run is owed nothing, and does not hold up
+the next one that is woken."""
 
 _name = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([0-9]{8})\.spool")
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -38,7 +38,8 @@ class ShipSettings:
     """`batch_bytes` bounds memory. Files of `file_bytes` and more are left as they are: under load a batch fills one, and to
     merge it would cost as much as to ship it. A file that no longer counts stays `grace_ns` for readers that have it in hand.
     Rules that may change are given as a function; it is asked in each step. Without `syncs` the disk is not waited for: a
-    rehearsal, whose log nobody misses after a crash.
+    rehearsal, whose log nobody misses after a crash. `between` is called between pieces of the work of about a millisecond at
+    most, but for what the kernel takes: where others want the core, it is the moment to let them.
     """
 
     rules: KeepingRules | Callable[[], KeepingRules] = field(default_factory=KeepingRules)
@@ -48,6 +49,7 @@ class ShipSettings:
     fan_in: int = 8
     grace_ns: int = 600 * 1_000_000_000
     syncs: bool = True
+    between: Callable[[], None] = lambda: None
 
     def rules_now(self) -> KeepingRules:
         return self.rules() if callable(self.rules) else self.rules
@@ -163,7 +165,7 @@ class Shipper:
         readers = open_segments(self._spool)
         try:
             rules, limit = settings.rules_now(), settings.batch_bytes
-            batch = take_batch(readers, known, rules, limit=limit, now_ns=now, enrich=settings.enrich)
+            batch = take_batch(readers, known, rules, limit=limit, now_ns=now, enrich=settings.enrich, between=settings.between)
         finally:
             for reader in readers:
                 reader.close()
@@ -172,6 +174,7 @@ class Shipper:
         if batch.positions:
             self._ledger.commit(Change(batch.positions, files, at_ns=now, tally=dict(batch.tally)))
             self._reached("committed")
+        settings.between()
         done = [name for name, position in known.items() if position.done_ns is not None] + batch.finished
         deleted = self._delete_segments({str(reader.name) for reader in readers}.intersection(done))
         return Shipped(
@@ -217,7 +220,7 @@ class Shipper:
             path = folder_of(partition) / f"{stem}.parquet"
             under = self._archive / path.with_suffix(".tmp")
             under.parent.mkdir(parents=True, exist_ok=True)
-            files.append(write_rows(under, path, partition, rows, source))
+            files.append(write_rows(under, path, partition, rows, source, self._settings.between))
             self._sync(under)
             renames.append((under, self._archive / path))
         self._reached("written")
@@ -230,7 +233,8 @@ class Shipper:
 
         path = folder_of(merge.partition) / f"{name_of([(one.path, 0, one.n_rows) for one in merge.files])}.parquet"
         under = self._archive / path.with_suffix(".tmp")
-        file, repeated, conflicting = merge_files(self._archive, merge, under, path, self._ledger.tally())
+        between, tallied = self._settings.between, self._ledger.tally()
+        file, repeated, conflicting = merge_files(self._archive, merge, under, path, tallied, between)
         self._sync(under)
         self._rename([(under, self._archive / path)])
         self._reached("merged")

@@ -22,7 +22,7 @@ import msgspec
 from segue.exchanges.frame import EXCHANGE, HEAD_SIZE, OUTCOME, frame_size, write_frame
 from segue.exchanges.outcome import Outcome
 from segue.exchanges.record import BodyNote, ServedExchange, encode_exchange
-from segue.exchanges.segment import START, Allocate, Segment, SegmentName, allocate_on_disk, list_segments
+from segue.exchanges.segment import START, Allocate, Segment, SegmentName, allocate_on_disk, let_others_run, list_segments
 
 MIB = 1 << 20
 SYNC_EVERY_NS = 1_000_000_000
@@ -258,14 +258,17 @@ class Spool:
         for segment in (self._current, self._next):
             if segment is not None and ahead:
                 position = segment.position
-                self._make_ready(segment, position + ahead)
+                self._make_ready(segment, position + ahead, let_others_run)
                 if segment is self._current:
                     self._wake_at = position + ahead // 2
 
-    def _make_ready(self, segment: Segment, until: int) -> None:
+    def _make_ready(self, segment: Segment, until: int, between: Callable[[], None] | None = None) -> None:
         while segment.ready < min(until, segment.size):
             with self._readying:
                 segment.make_ready(min(until, segment.ready + 1))
+            # Without the lock: whoever runs now may be the one who writes, and in need of room.
+            if between is not None:
+                between()
 
 
 class SpoolFullError(OSError):

@@ -23,6 +23,7 @@ from socket import gethostname
 from typing import Any, Protocol
 
 from segue.errors import InputError, SegueError
+from segue.exchanges.segment import let_others_run
 from segue.gateway.control_socket import open_control_socket
 from segue.gateway.crew import Crew, Report
 from segue.gateway.http import Deadlines, Origin, Upstream
@@ -294,6 +295,7 @@ class Keeper:
 
     def _look(self, known: list[RollbackOrder]) -> _Looked:
         """In a thread, and all of it in one."""
+        let_others_run()
         # Before the routes are read: what the store is seen to have by then is in them.
         waiting = self._source.orders(known)
         try:

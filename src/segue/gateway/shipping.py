@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING
 from segue.errors import ConflictError, SegueError, StoreError
 from segue.exchanges.keeping import DAY_NS, Keeping, KeepingRules
 from segue.exchanges.record import Logged
+from segue.exchanges.segment import let_others_run
 from segue.gateway.enriching import Enricher
 from segue.gateway.last_known import LastKnown, load_last_known
 from segue.gateway.memory import keep_memory
+from segue.gateway.scheduling import Courtesy
 from segue.gateway.telemetry.lines import Happened, LineWriter
 from segue.gateway.telemetry.observer import Observer
 from segue.gateway.telemetry.settings import TelemetrySettings
@@ -104,14 +106,14 @@ def _ship(
     from segue.exchanges.shipper import Shipper, ShipSettings, ship_forever
 
     known, pace = Known(settings.last_known, time.time_ns, observer.learn), Pace(settings.within_s)
+    courtesy = Courtesy(let_others_run, time.perf_counter)
     enrich = observer.noting(known.enrich)
 
     is_ending = False
     while True:
         try:
-            shipper = Shipper(
-                settings.spool, settings.archive, clock=time.time_ns, settings=ShipSettings(known.rules, enrich=enrich)
-            )
+            wanted = ShipSettings(known.rules, enrich=enrich, between=courtesy)
+            shipper = Shipper(settings.spool, settings.archive, clock=time.time_ns, settings=wanted)
             break
         except (ConflictError, StoreError, OSError) as error:
             # The gateway before this one is still finishing, or there is no room: the spool keeps what comes.
@@ -124,6 +126,7 @@ def _ship(
 
     def told(what: object) -> None:
         pace.told(what)
+        courtesy.told(what)
         observer.told(what)
         _tell_rebuilt(shipper, say)
 

@@ -33,6 +33,7 @@ from segue.gateway.memory import keep_memory
 from segue.gateway.orders import RollbackOrder
 from segue.gateway.planes import Planes
 from segue.gateway.port import port_error
+from segue.gateway.scheduling import ask_for_short_slices
 from segue.gateway.shadow import Shadows
 from segue.gateway.shadow_money import ShadowMoney, has_money_cap, learn_prices
 from segue.gateway.spending import MappedSpending
@@ -68,6 +69,7 @@ def run_worker(settings: WorkerSettings, pipe: Connection, environ: Mapping[str,
     # A terminal's Ctrl-C reaches the whole group; only the keeper acts on it, so that requests under way are finished.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _allow_many_files()
+    ask_for_short_slices()
     try:
         import uvloop
     except ImportError:
