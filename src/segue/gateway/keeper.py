@@ -295,6 +295,7 @@ class Keeper:
 
     def _look(self, known: list[RollbackOrder]) -> _Looked:
         """In a thread, and all of it in one."""
+        # A look takes a millisecond or two, each second, and a worker on this core has users.
         let_others_run()
         # Before the routes are read: what the store is seen to have by then is in them.
         waiting = self._source.orders(known)
