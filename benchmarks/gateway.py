@@ -134,22 +134,29 @@ def _workers(folder: Path, keeper: int) -> list[int]:
     return [one["pid"] for one in found["workers"]]
 
 
-def measure_segue(load: Process, folder: Path, given: argparse.Namespace, *, shadow: bool) -> dict[str, Any]:
-    """Saturation and a trickle, then the whole bill."""
+@contextmanager
+def warm_gateway(load: Process, folder: Path, *, shadow: bool) -> Iterator[tuple[int, list[int], list[int], Any]]:
+    """A gateway that has served and shipped a little. Gives its port, the worker's pid, those of all processes, and its log."""
     from segue.exchanges.query import ExchangeLog
 
-    name = "segue, all on, 100 % shadow" if shadow else "segue, all on"
     with gateway(folder, load.told["port"], shadow=shadow) as (port, worker, everything):
         log = ExchangeLog(folder / ".segue" / "spool", folder / ".segue" / "exchanges")
         # Shipping imports what it needs when it starts and with its first batch: over a second, which is no request's.
         load.order(kind="saturate", port=port, pids=worker, clients=4, seconds=1.0)
-        _drained(log)
+        drained(log)
+        yield port, worker, everything, log
+
+
+def measure_segue(load: Process, folder: Path, given: argparse.Namespace, *, shadow: bool) -> dict[str, Any]:
+    """Saturation and a trickle, then the whole bill."""
+    name = "segue, all on, 100 % shadow" if shadow else "segue, all on"
+    with warm_gateway(load, folder, shadow=shadow) as (port, worker, everything, log):
         before, began = sum(map(used_s, everything)), log.recount().archived
         found = load.order(kind="saturate", port=port, pids=worker, clients=given.clients, seconds=given.seconds)
         # At a steady rate nothing waits to be shipped; what saturation left behind is not these requests' company.
-        _drained(log)
+        drained(log)
         found |= _delays(load, port, given)
-        _drained(log)
+        drained(log)
         spent = sum(map(used_s, everything)) - before
         kept = log.recount().archived - began
     per_request = 2 if shadow else 1
@@ -165,7 +172,7 @@ def _delays(load: Process, port: int, given: argparse.Namespace) -> dict[str, An
     return found
 
 
-def _drained(log: Any) -> None:
+def drained(log: Any) -> None:
     """Wait until everything that was kept is in the archive."""
     while log.recount().waiting:
         time.sleep(0.2)
