@@ -24,8 +24,8 @@ Row = dict[str, Any]
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What may be set."""
     parser.add_argument("--rounds", type=int, default=5, help="each is measured so often, in turn")
-    parser.add_argument("--seconds", type=float, default=12.0, help="of each measurement")
-    parser.add_argument("--model-ms", type=float, default=20.0, help="what the slower upstream takes; 64 shadows may be under way")
+    parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
+    parser.add_argument("--model-ms", type=float, default=20.0, help="what the slower upstream takes (64 shadows at a time)")
 
 
 def measure(given: argparse.Namespace, results: Path | None) -> None:

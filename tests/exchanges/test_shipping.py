@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pyarrow.parquet as pq
 import pytest
 
 from segue.errors import ConflictError, StoreError
 from segue.exchanges import keep_body
-from segue.exchanges.batch import PIECE_FRAMES
+from segue.exchanges.batch import PIECE_BYTES, PIECE_FRAMES
+from segue.exchanges.columns import exchange_columns
 from segue.exchanges.frame import EXCHANGE, frame_size, write_frame
 from segue.exchanges.keeping import Keeping, KeepingRules
-from segue.exchanges.parquet import PAGE_BYTES, PART
+from segue.exchanges.parquet import PAGE_BYTES, PART, PART_BYTES, _Paused
+from segue.exchanges.record import Logged
 from segue.exchanges.segment import HEADER, MAGIC, START, SegmentName
 from segue.exchanges.shipper import Point, Shipper, ship_forever
 from tests.exchanges.builders import DAY, HOUR, NOON, Clock, a_log, a_shipper, a_spool, an_exchange, an_outcome, drain, fill
@@ -46,33 +49,54 @@ def test_everything_appended_is_shipped_once_and_the_spool_is_emptied(tmp_path: 
     assert not list((tmp_path / "spool").iterdir())
 
 
-@pytest.mark.parametrize("number", [1, 7, 300])
-def test_it_pauses_between_pieces_and_ships_the_same(tmp_path: Path, number: int) -> None:
-    """While it reads, while it makes columns, before each page: `number` records of 2 KB."""
-    counts: Counter[str] = Counter()
-    where = "read"
+@pytest.mark.parametrize(("number", "size"), [(1, 2_000), (300, 2_000), (500, 3), (60, 40_000), (3, 500_000)])
+def test_no_piece_of_shipping_is_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, size: int) -> None:
+    """Neither records read, nor rows made columns, nor bytes written between two pauses, whatever the bodies."""
+    done: dict[str, list[int]] = {"read": [0, 0], "rows": [0, 0], "written": [0, 0]}
+    most = {kind: [0, 0] for kind in done}
 
-    def reached(point: Point) -> None:
-        nonlocal where
-        where = point
+    def did(kind: str, n: int, n_bytes: int) -> None:
+        done[kind] = [done[kind][0] + n, done[kind][1] + n_bytes]
+        most[kind] = [max(pair) for pair in zip(most[kind], done[kind], strict=True)]
 
     def paused() -> None:
-        counts[where] += 1
+        done.update({kind: [0, 0] for kind in done})
 
-    spool = a_spool(tmp_path, segment_bytes=4 << 20)
-    body = os.urandom(2_000)
+    def bodies(rows: Sequence[Logged]) -> int:
+        return sum(len(row.request) + len(row.response) for row in rows)
+
+    def enrich(logged: Logged) -> Logged:
+        did("read", 1, bodies([logged]))
+        return logged
+
+    def columns(rows: Sequence[Logged]) -> Any:
+        did("rows", len(rows), bodies(rows))
+        return exchange_columns(rows)
+
+    class Seen(_Paused):
+        def write(self, data: Any, /) -> int:
+            written = super().write(data)
+            did("written", 1, len(data))
+            return written
+
+    monkeypatch.setattr("segue.exchanges.parquet.exchange_columns", columns)
+    monkeypatch.setattr("segue.exchanges.parquet._Paused", Seen)
+    spool = a_spool(tmp_path, segment_bytes=16 << 20)
+    body = os.urandom(size)
     for each in range(number):
         assert spool.append(an_exchange(each), body, body) is not None
     spool.close()
-    where = "begun"
-    shipper = a_shipper(tmp_path, between=paused, reached=reached, batch_bytes=64 << 20)
+    shipper = a_shipper(tmp_path, between=paused, enrich=enrich, batch_bytes=64 << 20)
     assert shipper.step().n_rows == number
     shipper.close()
     assert ids(tmp_path) == Counter(f"x{each:06d}" for each in range(number))
-    assert counts["begun"] >= number / PIECE_FRAMES
-    pages = 2 * number * len(body) / PAGE_BYTES
-    assert counts["read"] >= number / PART + pages
-    assert counts["committed"] == 1, "what it was owed while it waited for the disk is given up"
+    one = 2 * size
+    assert 0 < most["read"][0] <= PIECE_FRAMES
+    assert most["read"][1] <= max(one, PIECE_BYTES)
+    assert 0 < most["rows"][0] <= PART
+    assert most["rows"][1] <= max(one, PART_BYTES)
+    assert most["written"][0] == 1
+    assert most["written"][1] <= max(size, PART_BYTES) + PAGE_BYTES
 
 
 def test_it_pauses_while_it_merges(tmp_path: Path) -> None:
@@ -88,7 +112,9 @@ def test_it_pauses_while_it_merges(tmp_path: Path) -> None:
     clock.now += 2 * HOUR
     shipper.tidy()
     shipper.close()
-    assert counts["paused"] > 10
+    merged = [path for path in (tmp_path / "archive").rglob("*.parquet") if pq.ParquetFile(path).metadata.num_rows == 100]
+    assert len(merged) == 1
+    assert counts["paused"] > 2 * pq.ParquetFile(merged[0]).metadata.num_columns
     assert ids(tmp_path) == Counter(f"x{each:06d}" for each in range(100))
 
 

@@ -34,7 +34,11 @@ def test_workers_have_short_slices_and_nobody_else(team: Team) -> None:
     with team.gateway(workers=2) as running:
         workers = [attributes_of(one["pid"])[2] for one in running.workers(team.root / ".segue")]
         assert set(workers) in ({SLICE_NS}, {0}), "a kernel before 6.12 takes no notice"
-        assert attributes_of(running.process.pid)[2] != SLICE_NS
+        keeper, pids = running.process.pid, {one["pid"] for one in running.workers(team.root / ".segue")}
+        children = set(map(int, Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()))
+        assert len(children - pids) >= 1, "the shipping"
+        for pid in (keeper, *(children - pids)):
+            assert attributes_of(pid)[2] != SLICE_NS
 
 
 def test_a_flip_reaches_every_worker_and_nothing_after_it_is_served_by_the_old_pointer(team: Team) -> None:

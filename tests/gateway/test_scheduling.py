@@ -47,7 +47,7 @@ print(ask_for_short_slices(), *attributes_of(0), sep="\\n")
 def test_a_worker_asks_for_short_slices_and_stays_as_nice_as_it_was() -> None:
     """Somebody may have started the gateway with `nice`: that stands."""
     asked, policy, nice, slice_ns = asked_in_a_process("os.nice(3)")
-    assert (asked, policy, nice) == ("True", str(os.SCHED_OTHER), str(3 + os.getpriority(os.PRIO_PROCESS, 0)))
+    assert (asked, policy, nice) == ("True", str(os.SCHED_OTHER), str(min(19, 3 + os.getpriority(os.PRIO_PROCESS, 0))))
     assert int(slice_ns) in (SLICE_NS, 0), "a kernel before 6.12 takes no notice"
 
 
@@ -61,6 +61,16 @@ def test_another_policy_that_somebody_has_chosen_stands() -> None:
 def test_where_there_is_no_such_thing_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another system, or a machine whose number for the call is not known."""
     monkeypatch.setattr("segue.gateway.scheduling.platform.machine", lambda: "vax")
+    assert not ask_for_short_slices()
+
+
+def test_a_system_that_does_not_say_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """musl has the function, and it always refuses: a worker starts all the same."""
+
+    def refuse(_: int) -> int:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr("segue.gateway.scheduling.os.sched_getscheduler", refuse, raising=False)
     assert not ask_for_short_slices()
 
 

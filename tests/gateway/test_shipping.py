@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from segue.exchanges.batch import PIECE_FRAMES
 from segue.exchanges.record import BodyNote, Logged, ServedExchange
 from segue.exchanges.shipper import Shipped, Shipper, ShipSettings
 from segue.gateway.last_known import KnownRevision, LastKnown, save_last_known
-from segue.gateway.shipping import WORTH_BYTES, Known, Pace
+from segue.gateway.shipping import WORTH_BYTES, Known, Pace, ShippingSettings, _ship
+from segue.gateway.telemetry.lines import LineWriter
+from segue.gateway.telemetry.observer import Observer
 from segue.model import Bundle, ModelRef
 from segue.model.route import Route
 from segue.model.serving import Serving
@@ -101,3 +104,26 @@ def test_no_round_waits_longer_than_asked(n_bytes: int) -> None:
     pace = Pace(0.5)
     pace.told(Shipped(n_bytes=n_bytes))
     assert pace.next_s() == 0.5
+
+
+def test_shipping_lets_others_run_while_it_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process as the gateway runs it, told to end at once: it ships what there is, and yields over that."""
+    n_let = 0
+
+    def let() -> None:
+        nonlocal n_let
+        n_let += 1
+
+    monkeypatch.setattr("segue.gateway.shipping.let_others_run", let)
+    monkeypatch.setattr("segue.gateway.shipping.keep_memory", lambda _: None)  # of a process of its own, not of this one
+    clock = Clock()
+    spool = a_spool(tmp_path, total_bytes=1 << 30)
+    fill(spool, range(80))
+    spool.close()
+    settings = ShippingSettings(tmp_path / "last-known.json", tmp_path / "spool", tmp_path / "archive")
+    write_routes(tmp_path, clock)
+    observer = Observer(settings.telemetry, version="0", say=lambda _: None, lines=LineWriter(2, clock), wall_ns=clock)
+    _ship(settings, observer, lambda _: None, lambda _seconds: False)
+    observer.close()
+    assert a_log(tmp_path).recount().archived == 80
+    assert n_let >= 80 // PIECE_FRAMES

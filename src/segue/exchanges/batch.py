@@ -46,8 +46,8 @@ class Batch:
 
 Enrich = Callable[[Logged], Logged]
 """What a record says beyond its bytes. One that raises is shipped as it is, and counted: no record waits for it."""
-PIECE_FRAMES = 8
-"""Read without a pause: some tenths of a millisecond."""
+PIECE_FRAMES, PIECE_BYTES = 8, 64 << 10
+"""Read without a pause: some tenths of a millisecond. A single frame may be larger."""
 
 
 def take_batch(
@@ -88,9 +88,12 @@ def _take_segment(
 ) -> None:
     name, at = str(reader.name), begin
     stuck = False
-    for number, frame in enumerate(reader.frames(begin, limit=limit - batch.n_bytes)):
-        if not number % PIECE_FRAMES:
+    n_frames, piece = 0, begin
+    for frame in reader.frames(begin, limit=limit - batch.n_bytes):
+        if n_frames == PIECE_FRAMES or frame.end - piece > PIECE_BYTES:
             between()
+            n_frames, piece = 0, frame.start
+        n_frames += 1
         if frame.version > VERSION or frame.kind not in (EXCHANGE, OUTCOME):
             stuck = True
             batch.stuck.append(name)

@@ -21,13 +21,17 @@ from segue.exchanges.columns import BODIES, EXCHANGES, OUTCOMES, VERSION, VERSIO
 from segue.exchanges.compaction import Merge
 from segue.exchanges.ledger import ArchiveFile, Table
 from segue.exchanges.provenance import Provenance, join_ranges, read_provenance
+from segue.exchanges.record import Logged
 
 SCHEMAS = {"exchanges": EXCHANGES, "outcomes": OUTCOMES}
 ROW_GROUP_BYTES = 32 << 20
-PART = 100
-"""Rows turned into columns at once: half a millisecond, and what they take in memory stays in the processor's caches."""
+PART, PART_BYTES = 100, 128 << 10
+"""Rows, and bytes of their bodies, turned into columns at once: half a millisecond, and what they take in memory stays in the
+processor's caches. A single row may be larger."""
 PAGE_BYTES = 128 << 10
-"""Compressed and written at once; smaller than usual, for there is no pause within one. Files are no larger for it."""
+"""Compressed and written at once; smaller than usual, for there is no pause within one. Files are no larger for it. A page ends
+with a part at the earliest, and where files are merged with `MERGED_ROWS`."""
+MERGED_ROWS = 64
 LEVEL = 1
 _UNIQUE = {"id", "pair", "identity", "exchange", "key", "at_ns", "latency_ns", "ttft_ns", *BODIES}
 """Columns whose values hardly repeat: a dictionary would only cost."""
@@ -49,14 +53,31 @@ def write_rows(
     """
     columns = exchange_columns if partition[0] == "exchanges" else outcome_columns
     parts = []
-    for at in range(0, len(rows), PART):
+    for begin, end in _parts([_body_bytes(row) for row in rows]):
         between()
-        parts.append(columns(rows[at : at + PART]))
+        parts.append(columns(rows[begin:end]))
     table = pa.Table.from_batches(parts)
     schema = table.schema.with_metadata({**table.schema.metadata, **source.metadata()})
     with open_writer(under, schema, between) as writer:
         writer.write_table(table)
     return _described(under, path, partition, [_extent(table)])
+
+
+def _body_bytes(row: Any) -> int:
+    """Of a `Logged` or a `Told`."""
+    return len(row.request) + len(row.response) if isinstance(row, Logged) else len(row.text)
+
+
+def _parts(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Where parts begin and end: `PART` rows or `PART_BYTES`, whichever comes first, and one row at least."""
+    begin, n_bytes = 0, 0
+    for at, size in enumerate(sizes):
+        if at > begin and (at - begin == PART or n_bytes + size > PART_BYTES):
+            yield begin, at
+            begin, n_bytes = at, 0
+        n_bytes += size
+    if sizes:
+        yield begin, len(sizes)
 
 
 def merge_files(
@@ -81,7 +102,7 @@ def merge_files(
     seen: dict[str, str | None] = {}
     repeated, conflicting, extents = 0, 0, []
     with open_writer(under, schema, between) as writer:
-        for table in _tables(files, schema):
+        for table in _tables(files, schema, between):
             if table_name == "outcomes":
                 table, n, m = _first_of_each(table, seen)
                 repeated, conflicting = repeated + n, conflicting + m
@@ -104,13 +125,14 @@ def describe_file(path: Path, relative: Path, partition: Partition) -> tuple[Arc
     return _described(path, relative, partition, [_extent(table)]), source
 
 
-def _tables(files: Sequence[Path], schema: pa.Schema) -> Iterator[pa.Table]:
+def _tables(files: Sequence[Path], schema: pa.Schema, between: Callable[[], None]) -> Iterator[pa.Table]:
     """All rows in tables of about a row group each."""
     waiting: list[pa.Table] = []
     size = 0
     for path in files:
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
+                between()
                 table = _aligned(file.read_row_group(group), schema)
                 waiting.append(table)
                 size += table.nbytes
@@ -183,6 +205,7 @@ def open_writer(path: Path, schema: pa.Schema, between: Callable[[], None] = lam
             use_dictionary=_paths(schema, leaves),
             write_statistics=[name for name in schema.names if name in _LOOKED_UP],
             data_page_size=PAGE_BYTES,
+            write_batch_size=MERGED_ROWS,
         ) as writer,
     ):
         yield writer

@@ -38,8 +38,8 @@ class ShipSettings:
     """`batch_bytes` bounds memory. Files of `file_bytes` and more are left as they are: under load a batch fills one, and to
     merge it would cost as much as to ship it. A file that no longer counts stays `grace_ns` for readers that have it in hand.
     Rules that may change are given as a function; it is asked in each step. Without `syncs` the disk is not waited for: a
-    rehearsal, whose log nobody misses after a crash. `between` is called between pieces of the work of about a millisecond at
-    most, but for what the kernel takes: where others want the core, it is the moment to let them.
+    rehearsal, whose log nobody misses after a crash. `between` is called between pieces of the work, most of some tenths of a
+    millisecond; merging has longer ones. Where others want the core, it is the moment to let them.
     """
 
     rules: KeepingRules | Callable[[], KeepingRules] = field(default_factory=KeepingRules)

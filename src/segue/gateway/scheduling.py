@@ -27,11 +27,17 @@ _ATTRIBUTES = struct.Struct("<IIQiIQQQ")
 
 
 def ask_for_short_slices() -> bool:
-    """For the thread that calls, and those that it starts. False where there is no such thing, or it is not allowed."""
+    """For the thread that calls, and those that it starts later. False where there is no such thing, or it is not allowed."""
     number = _SCHED_SETATTR.get(platform.machine())
-    if sys.platform != "linux" or number is None or sys.maxsize < 1 << 32 or os.sched_getscheduler(0) != os.SCHED_OTHER:
+    if sys.platform != "linux" or number is None or sys.maxsize < 1 << 32:
         return False
-    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    try:
+        policy, nice = os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0)
+    except OSError:
+        # musl refuses to say, and so may a container.
+        return False
+    if policy != os.SCHED_OTHER:
+        return False
     asked = _ATTRIBUTES.pack(_ATTRIBUTES.size, os.SCHED_OTHER, 0, nice, 0, SLICE_NS, 0, 0)
     refused: int = ctypes.CDLL(None).syscall(ctypes.c_long(number), 0, asked, 0)
     return not refused

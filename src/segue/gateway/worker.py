@@ -69,7 +69,6 @@ def run_worker(settings: WorkerSettings, pipe: Connection, environ: Mapping[str,
     # A terminal's Ctrl-C reaches the whole group; only the keeper acts on it, so that requests under way are finished.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _allow_many_files()
-    ask_for_short_slices()
     try:
         import uvloop
     except ImportError:
@@ -114,6 +113,8 @@ class _Worker:
 
         self._planes = Planes(open_upstream, self._environ)
         with SpoolThread(SpoolSettings(settings.spool, f"w{settings.number}", settings.run)) as self._spool:
+            # From here on, and so not for the thread that tends the spool.
+            ask_for_short_slices()
             effects = Effects(time.perf_counter_ns, self._spool.append, self._breaker_moved)
             self._shadows = Shadows(effects, self._new_id, self._is_busy, self._money, self._broke)
             self._gateway = Gateway(
