@@ -12,10 +12,11 @@ import json
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 BODY = b"x" * 2048
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2048\r\n\r\n" + BODY
@@ -113,6 +114,9 @@ class Upstream(_Peer):
     sizes: dict[bytes, int]
     after_s = 0.0
     """How long it takes over an answer."""
+    late: ClassVar[deque[tuple[float, asyncio.Transport]]] = deque()
+    """Answers to be given later, looked at in each turn of the loop, which never sleeps: the loop's own timer counts in whole
+    milliseconds."""
 
     def __init__(self) -> None:
         self.waiting = 0
@@ -133,7 +137,7 @@ class Upstream(_Peer):
         while self.waiting >= self.size:
             self.waiting -= self.size
             if self.after_s:
-                asyncio.get_running_loop().call_later(self.after_s, self.transport.write, WIRE["answer"])
+                self.late.append((time.perf_counter() + self.after_s, self.transport))
             else:
                 self.transport.write(WIRE["answer"])
 
@@ -211,6 +215,9 @@ def awake() -> Iterator[None]:
     loop, is_on = asyncio.get_running_loop(), True
 
     def again() -> None:
+        late = Upstream.late
+        while late and late[0][0] <= time.perf_counter():
+            late.popleft()[1].write(WIRE["answer"])
         if is_on:
             loop.call_soon(again)
 

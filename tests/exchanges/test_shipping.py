@@ -82,9 +82,8 @@ def test_no_piece_of_shipping_is_long(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("segue.exchanges.parquet.exchange_columns", columns)
     monkeypatch.setattr("segue.exchanges.parquet._Paused", Seen)
     spool = a_spool(tmp_path, segment_bytes=16 << 20)
-    body = os.urandom(size)
-    for each in range(number):
-        assert spool.append(an_exchange(each), body, body) is not None
+    for each in range(number):  # bodies that do not compress
+        assert spool.append(an_exchange(each), os.urandom(size), os.urandom(size)) is not None
     spool.close()
     shipper = a_shipper(tmp_path, between=paused, enrich=enrich, batch_bytes=64 << 20)
     assert shipper.step().n_rows == number
