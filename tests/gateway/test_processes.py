@@ -14,7 +14,7 @@ import pytest
 
 from segue.gateway.scheduling import SLICE_NS
 from tests.gateway.team import HELLO, SEGUE, Running, Team, a_stand_in
-from tests.gateway.test_scheduling import attributes_of, needs_linux
+from tests.gateway.test_scheduling import attributes_of, skip_where_refused
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -28,9 +28,9 @@ def team(tmp_path: Path) -> Iterator[Team]:
         yield made
 
 
-@needs_linux
 def test_workers_have_short_slices_and_nobody_else(team: Team) -> None:
     """What goes on beside a worker on its core gives way to it."""
+    skip_where_refused()
     with team.gateway(workers=2) as running:
         workers = [attributes_of(one["pid"])[2] for one in running.workers(team.root / ".segue")]
         assert set(workers) in ({SLICE_NS}, {0}), "a kernel before 6.12 takes no notice"
