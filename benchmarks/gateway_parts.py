@@ -174,7 +174,7 @@ async def _serve_gateway(upstream: int, log: str, spool: Any, *, is_shadowed: bo
         effects=effects,
         wall_ns=time.time_ns,
         new_id=new_id,
-        shadows=Shadows(effects, new_id),
+        shadows=Shadows(effects, new_id, loop.call_soon),
         readiness=lambda: {"ready": True},
     )
     server = Server(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue.gateway.shadow import NS, Bucket
+from segue.gateway.asking import Effects
+from segue.gateway.shadow import NS, Bucket, Shadows
 from segue.standin.settings import Dialect, StandInSettings, Trouble, TroubleKind
 from tests.gateway.test_serving import NEW, OLD, ask, stream
 from tests.gateway.wiring import a_gateway
@@ -29,6 +31,26 @@ async def test_both_answers_to_one_request_are_kept_as_a_pair() -> None:
         assert {one.record.bundle for one in shadows} == {bundles["new"].digest}
         assert all(b"You are new." in one.request for one in shadows)
         assert any(b"The new one" in one.response for one in shadows)
+
+
+def test_candidates_are_asked_once_the_requests_at_hand_are_sent() -> None:
+    """All of them in one turn, in their order; what comes meanwhile is for the next."""
+    turns: list[Callable[[], None]] = []
+    asked: list[object] = []
+    shadows = Shadows(Effects(lambda: 0, lambda *_: 1, lambda _: None), lambda: "x", turns.append)
+
+    def ask(*told: object) -> None:
+        asked.append(told)
+        if told == (2, "b"):
+            shadows.put_off(ask, 3)
+
+    shadows.put_off(ask, 1)
+    shadows.put_off(ask, 2, "b")
+    assert (asked, len(turns)) == ([], 1)
+    turns.pop()()
+    assert (asked, len(turns)) == ([(1,), (2, "b")], 1)
+    turns.pop()()
+    assert (asked, turns) == ([(1,), (2, "b"), (3,)], [])
 
 
 @pytest.mark.parametrize("dialect", ["openai", "anthropic"])

@@ -160,7 +160,7 @@ async def a_gateway(
         def new_id() -> str:
             return f"x{next(ids)}"
 
-        shadows = Shadows(effects, new_id)
+        shadows = Shadows(effects, new_id, loop.call_soon)
         gateway = Gateway(
             plane=planes.build(sources),
             keys=KeyRing(KEYS),

@@ -156,9 +156,9 @@ class FastPath:
         call = FastCall(lane, connection, head, facts, data, now)
         carrier.begin(call, data, now)
         if mirror is not None:
-            mirror(facts, said, call.asking, now)
+            self._shadows.put_off(mirror, facts, said, call.asking)
         elif lane.is_shadowed:
-            self._shadows.mirror(call.asking())
+            self._shadows.put_off(self._shadows.mirror, call.asking())
         return call
 
     def _door(self, head: KnownHead) -> _Door:

@@ -35,19 +35,19 @@ class Mirror:
         self._rule = rule
         self._shadows = shadows
 
-    def __call__(self, facts: Facts, turns: bytes | None, asking: Callable[[], Asking], now: float) -> None:
+    def __call__(self, facts: Facts, turns: bytes | None, asking: Callable[[], Asking]) -> None:
         """What `Shadows.mirror` does; `turns` are the request's `plain_turns`."""
         lane, shadows = self._lane, self._shadows
         try:
             reason = shadows.why_not(lane.name, self._rule)
             if reason is not None:
                 shadows.shed[lane.name, reason] += 1
-            elif not self._ask(facts, turns, now):
+            elif not self._ask(facts, turns):
                 shadows.ask(asking(), lane.target, self._rule)
         except Exception as error:
             shadows.broke(lane.name, error)
 
-    def _ask(self, facts: Facts, turns: bytes | None, now: float) -> bool:
+    def _ask(self, facts: Facts, turns: bytes | None) -> bool:
         """Ask the candidate, if there is nothing to it. False: nothing has happened."""
         lane, fields = self._lane, facts[4]
         applied = lane.target.applied
@@ -62,6 +62,7 @@ class Mirror:
         if acts_at_provider(applied.dialect, (*fields, *applied.owned), sent):
             return False
         # All that could fail comes before anything is counted or lent.
+        now = lane.clock()
         data, call = lane.written(sent), FastShadow(self._shadows, lane, facts, sent, now)
         carrier = lane.upstream.lend()
         if carrier is None:

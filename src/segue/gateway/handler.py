@@ -140,7 +140,7 @@ class Gateway:
             return asking
         ServedRequest(exchange, asking, self._effects).begin()
         if asking.assigned.is_shadowed:
-            self._shadows.mirror(asking)
+            self._shadows.put_off(self._shadows.mirror, asking)
         return None
 
     def _read(self, exchange: HttpExchange, edge: Edge, caller: Caller) -> Asking | ClientError:

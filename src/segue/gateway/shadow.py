@@ -1,15 +1,16 @@
 """Shadow: the same request to the candidate, whose answer nobody sees.
 
-Sent after the user's own request is on its way, and kept under the served exchange's id as its pair. It is the first thing
-that gives way: at its caps, and when the process has much to do, a request is not mirrored, which is counted by reason, for
-coverage is measured and never assumed. A shadow moves no breaker and fails no user. What its provider would do in the world to
-answer it is done once, for the user: a request with such tools is not mirrored either (`provider_tools`).
+Sent after the users' own requests that are at hand are on their way, and kept under the served exchange's id as its pair. It
+is the first thing that gives way: at its caps, and when the process has much to do, a request is not mirrored, which is counted
+by reason, for coverage is measured and never assumed. A shadow moves no breaker and fails no user. What its provider would do
+in the world to answer it is done once, for the user: a request with such tools is not mirrored either (`provider_tools`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from segue.errors import InputError
 from segue.exchanges.record import ServedExchange, keep_body
@@ -59,17 +60,21 @@ class Bucket:
 
 
 class Shadows:
-    """All shadows of one process. `is_busy` says when there is too much to do for what no user sees."""
+    """All shadows of one process. `soon` calls back once the requests of users that are at hand have been sent (of an event
+    loop: `call_soon`); `is_busy` says when there is too much to do for what no user sees."""
 
     def __init__(
         self,
         effects: Effects,
         new_id: Callable[[], str],
+        soon: Callable[[Callable[[], None]], object],
         is_busy: Callable[[], bool] = lambda: False,
         money: ShadowMoney | None = None,
         report: Callable[[BaseException], None] = lambda _: None,
     ) -> None:
         self._report = report
+        self._soon = soon
+        self._put_off: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._effects = effects
         self.new_id = new_id
         self._is_busy = is_busy
@@ -85,6 +90,17 @@ class Shadows:
     def in_flight(self) -> int:
         """Shadows under way."""
         return self._in_flight.total()
+
+    def put_off(self, ask: Callable[..., None], *told: Any) -> None:
+        """Have a candidate asked by `ask`, which raises nothing, after the users' requests that are at hand have been sent."""
+        self._put_off.append((ask, told))
+        if len(self._put_off) == 1:
+            self._soon(self._ask_all)
+
+    def _ask_all(self) -> None:
+        put_off, self._put_off = self._put_off, []
+        for ask, told in put_off:
+            ask(*told)
 
     def mirror(self, asking: Asking) -> None:
         """Ask the candidate too, unless something speaks against it. Never raises, never waits."""

@@ -196,6 +196,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(lambda seconds: lambda twin: twin.pass_time(seconds), st.sampled_from([0.01, 0.6, 1.0, 6.0, 31.0, 61.0, 130.0])),
     st.builds(lambda route: lambda twin: twin.flip(route), st.sampled_from([*ROUTES, *SHADOWED.values()])),
     st.builds(lambda keys: lambda twin: twin.set_keys(*keys), st.sampled_from([ALL_KEYS, ALL_KEYS, ALL_KEYS[1:]])),
+    st.just(Twin.turn),
 )
 LAST: st.SearchStrategy[list[Event]] = st.sampled_from([[], [lambda twin: twin.stop()]])
 
@@ -215,9 +216,11 @@ def warm(twin: Twin) -> None:
             served(0, PLAIN.get(head, "plain"), head)(twin)
 
 
-def run(events: list[Event], serving: Serving, route: dict[str, Any], warm: Event = warm) -> tuple[Twin, Twin]:
-    """Both do the same, step by step."""
-    fast, slow = Twin(is_fast=True, serving=serving), Twin(is_fast=False, serving=serving)
+def run(
+    events: list[Event], serving: Serving, route: dict[str, Any], warm: Event = warm, *, is_prompt: bool = True
+) -> tuple[Twin, Twin]:
+    """Both do the same, step by step. Candidates are asked at once, or (not `is_prompt`) when it is the turn of that."""
+    fast, slow = (Twin(is_fast=one, serving=serving, is_prompt=is_prompt) for one in (True, False))
     for event in (warm, lambda twin: twin.flip(route), *events):
         for twin in (fast, slow):
             twin.step += 1
@@ -227,10 +230,18 @@ def run(events: list[Event], serving: Serving, route: dict[str, Any], warm: Even
 
 
 @settings(deadline=None)
-@given(st.lists(EVENTS, max_size=40), LAST, st.sampled_from(SERVINGS), st.sampled_from([*ROUTES, *SHADOWED.values()]))
-def test_nobody_can_tell_them_apart(events: list[Event], last: list[Event], serving: Serving, route: dict[str, Any]) -> None:
+@given(
+    st.lists(EVENTS, max_size=40),
+    LAST,
+    st.sampled_from(SERVINGS),
+    st.sampled_from([*ROUTES, *SHADOWED.values()]),
+    st.booleans(),
+)
+def test_nobody_can_tell_them_apart(
+    events: list[Event], last: list[Event], serving: Serving, route: dict[str, Any], is_prompt: bool
+) -> None:
     """Any order of anything."""
-    run([*events, *last, *events[:5]], serving, route)
+    run([*events, *last, *events[:5], Twin.turn], serving, route, is_prompt=is_prompt)
 
 
 def each(head: str, plain: str, *, in_two: bool = False) -> list[Event]:

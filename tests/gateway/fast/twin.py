@@ -6,6 +6,7 @@ opened by hand, time is told, and an id is the number of the step.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from segue.exchanges.outcome import Outcome
@@ -128,7 +129,7 @@ class _Counted:
 class Twin:
     """One of the two."""
 
-    def __init__(self, *, is_fast: bool, serving: Serving | None = None) -> None:
+    def __init__(self, *, is_fast: bool, serving: Serving | None = None, is_prompt: bool = True) -> None:
         self.clock = ManualClock()
         self.deadlines = Deadlines(self.clock.time, lambda _delay, _wake: Nothing())
         self.deadlines._watched = InOrder()  # type: ignore[assignment]
@@ -147,7 +148,9 @@ class Twin:
             self._keep,
             lambda target: self.moved.append((target.digest, target.breaker.state)),
         )
-        self.shadows = Shadows(effects, lambda: f"s{self.step:021x}", report=self.faults.append)
+        self.is_prompt = is_prompt
+        self.put_off: list[Callable[[], None]] = []
+        self.shadows = Shadows(effects, lambda: f"s{self.step:021x}", self._soon, report=self.faults.append)
         self.revision = 0
         self.gateway = Gateway(
             plane=self.planes.build(self._sources({"incumbent": INCUMBENT.digest})),
@@ -181,6 +184,12 @@ class Twin:
     def set_keys(self, *keys: GatewayKey) -> None:
         """Other keys."""
         self.gateway.keys = KeyRing(keys)
+
+    def turn(self) -> None:
+        """The event loop comes round to what was put off."""
+        put_off, self.put_off = self.put_off, []
+        for ask in put_off:
+            ask()
 
     def pass_time(self, seconds: float) -> None:
         """Later."""
@@ -232,6 +241,12 @@ class Twin:
         made = ByHand(origin, deadlines=self.deadlines, clock=self.clock.time)
         made.wires, made.dialled = self.wires, self.dialled
         return made
+
+    def _soon(self, ask: Callable[[], None]) -> None:
+        if self.is_prompt:
+            ask()
+        else:
+            self.put_off.append(ask)
 
     def _keep(self, record: ServedExchange | Outcome, request: bytes, response: bytes) -> int | None:
         self.log.append((record, request, response))
