@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 import pytest
+import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +33,28 @@ def read_all(buffer: bytes | bytearray) -> tuple[list[tuple[int, bytes, bytes, b
         records.append((found.kind, bytes(found.head), bytes(found.request), bytes(found.response)))
         at = found.end
     return records, found
+
+
+def test_frames_of_version_1_are_read_as_well() -> None:
+    """Among those of now, and no less strictly."""
+    first = struct.pack("<HHIII", EXCHANGE, 1, 3, 3, 2) + b"oneaskno"
+    old = b"SgF1" + struct.pack("<I", zlib.crc32(first)) + first
+    now = bytes(laid([(OUTCOME, b"two", b"", b"")], spare=0)[0])
+    records = [(EXCHANGE, b"one", b"ask", b"no"), (OUTCOME, b"two", b"", b"")]
+    assert read_all(old + now + bytes(64)) == (records, "end")
+    assert read_all(now + old + bytes(64)) == (records[::-1], "end")
+    assert read_all(old[:-1] + b"!" + bytes(64)) == ([], "torn")
+
+
+def test_a_frame_of_a_version_to_come_is_told_from_a_damaged_one() -> None:
+    """Whoever reads it may leave it alone."""
+    found = read_frame(memoryview(bytes(laid([(EXCHANGE, b"one", b"", b"")])[0])), 0)
+    assert isinstance(found, Frame)
+    rest = struct.pack("<HHIII", EXCHANGE, found.version + 1, 3, 0, 0) + b"one"
+    newer = b"SgF1" + struct.pack("<I", xxhash.xxh3_64_intdigest(rest) & 0xFFFFFFFF) + rest + bytes(5)
+    told = read_frame(memoryview(newer), 0)
+    assert isinstance(told, Frame)
+    assert told.version == found.version + 1
 
 
 @given(st.lists(parts, max_size=6))

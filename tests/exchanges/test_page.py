@@ -6,6 +6,8 @@ import doctest
 import re
 from pathlib import Path
 
+import xxhash
+
 from segue.exchanges.columns import EXCHANGES, OUTCOMES, VERSION, VERSION_KEY
 from segue.exchanges.frame import EXCHANGE, HEAD_SIZE, MAGIC, OUTCOME, write_frame
 from segue.exchanges.frame import VERSION as FRAME_VERSION
@@ -41,8 +43,9 @@ def test_the_layout_of_frames_is_as_told() -> None:
     write_frame(buffer, 0, OUTCOME, b"head", b"ask", b"say")
     kind, version = (int.from_bytes(buffer[at : at + 2], "little") for at in (8, 10))
     lengths = [int.from_bytes(buffer[at : at + 4], "little") for at in (12, 16, 20)]
-    assert (bytes(buffer[:4]), kind, version, lengths) == (b"SgF1", 2, 1, [4, 3, 3])
+    assert (bytes(buffer[:4]), kind, version, lengths) == (b"SgF1", 2, 2, [4, 3, 3])
     assert bytes(buffer[24:36]) == b"headasksay\0\0"
+    assert buffer[4:8] == (xxhash.xxh3_64_intdigest(bytes(buffer[8:34])) & 0xFFFFFFFF).to_bytes(4, "little")
     for words in (
         f"`{MAGIC.decode()}`",
         f"`{SEGMENT_MAGIC.decode()}`",

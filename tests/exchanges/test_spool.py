@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import mmap
 import os
 import subprocess
 from collections.abc import Iterator
@@ -15,7 +17,7 @@ from segue.exchanges.frame import OUTCOME
 from segue.exchanges.query import Moment
 from segue.exchanges.reading import SegmentReader, open_segments
 from segue.exchanges.record import Logged, decode_exchange
-from segue.exchanges.segment import SegmentName, allocate_on_disk, list_segments
+from segue.exchanges.segment import SegmentName, allocate_on_disk, leave_memory, list_segments
 from tests.exchanges.builders import SMALL, a_log, a_spool, an_exchange, an_outcome, fill, settings, spooled
 
 
@@ -263,6 +265,60 @@ def test_others_run_between_the_pieces_that_the_thread_makes_ready_and_never_whi
     assert len(seen) == n_let
     spool.close()
     assert len(spooled(tmp_path)) == n_let + 20
+
+
+def test_what_waits_more_than_a_segment_behind_waits_on_the_disk_alone(tmp_path: Path) -> None:
+    """A backlog does not fill the machine's memory, and all of it is read; what is shipped next is still at hand."""
+    probe = tmp_path / "probe"
+    with probe.open("wb") as file:
+        file.write(bytes(64 * 1024))
+        os.fsync(file.fileno())
+    assert _in_memory(probe) == 64 * 1024
+    leave_memory(probe)
+    if _in_memory(probe):
+        pytest.skip("This file system keeps its files in memory.")
+    spool = a_spool(tmp_path, segment_bytes=256 * 1024, ahead_bytes=64 * 1024)
+    for number in range(200):
+        assert spool.append(an_exchange(number), b"ask", os.urandom(8_000)) is not None
+        spool.tend()
+    *behind, last, current, following = [tmp_path / "spool" / str(name) for name in list_segments(tmp_path / "spool")]
+    assert len(behind) >= 3
+    assert [_in_memory(path) for path in behind] == [0] * len(behind)
+    assert all(_in_memory(path) for path in (last, current, following))
+    assert ids(tmp_path) == [f"x{number:06d}" for number in range(200)]
+    spool.close()
+
+
+@pytest.mark.parametrize("fault", ["it is shipped", "no such advice", "refused"])
+def test_a_segment_that_cannot_leave_memory_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    """There is nothing left of it, or it stays where it is."""
+    if fault == "no such advice":
+        monkeypatch.delattr("os.posix_fadvise")
+    elif fault == "refused":
+        monkeypatch.setattr("os.posix_fadvise", _refuse_advice)
+    spool = a_spool(tmp_path, segment_bytes=64 * 1024)
+    for number in range(40):
+        assert spool.append(an_exchange(number), b"ask", bytes(8_000)) is not None
+        spool.tend()
+        if fault == "it is shipped" and len(waiting := list_segments(tmp_path / "spool")) > 3:
+            (tmp_path / "spool" / str(waiting[0])).unlink()
+    assert spool.state.fault is None
+    spool.close()
+
+
+def _refuse_advice(*_: object) -> None:
+    raise OSError(errno.EINVAL, "Invalid argument")
+
+
+def _in_memory(path: Path) -> int:
+    """Bytes of a file that the kernel has in memory."""
+    size = path.stat().st_size
+    with path.open("rb") as file, mmap.mmap(file.fileno(), size, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE) as view:
+        pages = (ctypes.c_ubyte * -(-size // mmap.PAGESIZE))()
+        first = ctypes.c_char.from_buffer(view)
+        assert ctypes.CDLL(None).mincore(ctypes.byref(first), ctypes.c_size_t(size), pages) == 0
+        del first
+        return sum(page & 1 for page in pages) * mmap.PAGESIZE
 
 
 def test_advice_that_the_kernel_does_not_take_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """One record as bytes: how it is laid into a segment, and how it is found again. Pure; format in `docs/exchange-log.md`.
 
-A frame counts from the moment its magic number stands, which is written last, with the CRC: a process that is killed before
-has written nothing. The CRC is for what comes after: a lost page, a machine that fell over.
+A frame counts from the moment its magic number stands, which is written last, with the checksum: a process that is killed
+before has written nothing. The checksum is for what comes after: a lost page, a machine that fell over.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from typing import Any, Literal
 from zlib import crc32
 
 import msgspec
+from xxhash import xxh3_64_intdigest
 
 MAGIC = b"SgF1"
 EXCHANGE, OUTCOME = 1, 2
-VERSION = 1
+VERSION = 2
+"""Frames of version 1, which have a CRC-32, are read as well."""
 ALIGNMENT = 8
 """Of the places where frames begin."""
 
@@ -26,6 +28,7 @@ _pack_first, _pack_rest = _first.pack, _rest.pack
 _FIRST_SIZE = _first.size
 HEAD_SIZE = _FIRST_SIZE + _rest.size
 _NOTHING = bytes(len(MAGIC))
+_32_BITS = 0xFFFFFFFF
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
@@ -61,7 +64,7 @@ def write_frame(into: Any, at: int, kind: int, head: bytes, request: bytes, resp
     end = (stop + ALIGNMENT - 1) & -ALIGNMENT
     if end <= room:
         into[begin:stop] = whole
-        into[at:begin] = _pack_first(MAGIC, crc32(whole))
+        into[at:begin] = _pack_first(MAGIC, xxh3_64_intdigest(whole) & _32_BITS)
     return end
 
 
@@ -75,7 +78,7 @@ def read_frame(buffer: memoryview, at: int, offset: int = 0) -> Frame | Stop:
     """The frame at `at`. `offset` is where the buffer begins in its file, and is added to `start` and `end`."""
     if len(buffer) - at < HEAD_SIZE:
         return "short"
-    magic, crc, kind, version, n_head, n_request, n_response = _whole.unpack_from(buffer, at)
+    magic, checksum, kind, version, n_head, n_request, n_response = _whole.unpack_from(buffer, at)
     if magic != MAGIC:
         return "end" if magic == _NOTHING else "torn"
     end = at + frame_size(n_head, n_request, n_response)
@@ -83,6 +86,7 @@ def read_frame(buffer: memoryview, at: int, offset: int = 0) -> Frame | Stop:
         return "short"
     one = at + HEAD_SIZE
     two, three, four = one + n_head, one + n_head + n_request, one + n_head + n_request + n_response
-    if crc32(buffer[at + 8 : four]) != crc:
+    whole = buffer[at + 8 : four]
+    if checksum != (crc32(whole) if version == 1 else xxh3_64_intdigest(whole) & _32_BITS):
         return "torn"
     return Frame(offset + at, offset + end, kind, version, buffer[one:two], buffer[two:three], buffer[three:four])

@@ -30,6 +30,7 @@ POPULATE_WRITE = 23
 PIECE = 64 * 1024
 """Made ready in one call: a few tenths of a millisecond, in which some kernels let nothing else run on that core."""
 _zeros = memoryview(bytes(PIECE))
+_LEFT_AT_ONCE = 1 << 20
 let_others_run: Callable[[], None] = getattr(os, "sched_yield", lambda: None)
 """Whoever waits for this core goes first. Linux counts it, too: whoever let others run is owed nothing, and does not hold up
 the next one that is woken."""
@@ -170,6 +171,23 @@ class Segment:
 def sync_descriptor(descriptor: int) -> None:
     """`fdatasync`; macOS has `fsync` only."""
     getattr(os, "fdatasync", os.fsync)(descriptor)
+
+
+def leave_memory(path: Path) -> None:
+    """Have the kernel let go of the memory in which it keeps a finished segment; whoever reads it then reads the disk.
+
+    Nothing happens where it is gone already, or where no such advice is taken.
+    """
+    if not hasattr(os, "posix_fadvise"):
+        return
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            for at in range(0, os.fstat(descriptor).st_size, _LEFT_AT_ONCE):
+                os.posix_fadvise(descriptor, at, _LEFT_AT_ONCE, os.POSIX_FADV_DONTNEED)
+                let_others_run()
+        finally:
+            os.close(descriptor)
 
 
 def is_held(descriptor: int) -> bool:

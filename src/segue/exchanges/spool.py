@@ -22,7 +22,16 @@ import msgspec
 from segue.exchanges.frame import EXCHANGE, HEAD_SIZE, OUTCOME, frame_size, write_frame
 from segue.exchanges.outcome import Outcome
 from segue.exchanges.record import BodyNote, ServedExchange, encode_exchange
-from segue.exchanges.segment import START, Allocate, Segment, SegmentName, allocate_on_disk, let_others_run, list_segments
+from segue.exchanges.segment import (
+    START,
+    Allocate,
+    Segment,
+    SegmentName,
+    allocate_on_disk,
+    leave_memory,
+    let_others_run,
+    list_segments,
+)
 
 MIB = 1 << 20
 SYNC_EVERY_NS = 1_000_000_000
@@ -90,6 +99,7 @@ class Spool:
         self._current: Segment | None = None
         self._next: Segment | None = None
         self._retired: deque[Segment] = deque()
+        self._finished: Path | None = None
         self._fault: str | None = None
         self._kept = self._not_kept = self._cut = 0
         self._last_kept = True
@@ -199,7 +209,7 @@ class Spool:
         fault = self._make_next()
         try:
             while self._retired:
-                self._retired.popleft().finish()
+                self._finish(self._retired.popleft())
             self._sync_if_due()
         except OSError as error:
             fault = fault or _told(error)
@@ -210,6 +220,17 @@ class Spool:
         except OSError as error:
             fault = fault or _told(error)
         self._fault = fault
+
+    def _finish(self, segment: Segment) -> None:
+        """Finish it; where the one before it still waits to be shipped, that one waits on the disk alone.
+
+        Else a log that is shipped later would fill the machine's memory, and memory that nobody had before is the dearest part
+        of a record: on a virtual machine the host has to find each page. What was let go is what the next segment gets.
+        """
+        segment.finish()
+        if self._finished is not None:
+            leave_memory(self._finished)
+        self._finished = segment.path
 
     def _make_next(self) -> str | None:
         """Have the next segment ready; what is wrong where there can be none."""
