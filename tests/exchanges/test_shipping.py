@@ -318,6 +318,10 @@ def test_a_torn_frame_is_reported(tmp_path: Path) -> None:
     shipper = a_shipper(tmp_path)
     step = shipper.step()
     assert (step.n_rows, step.torn) == (1, (path.name,))
+    assert not path.exists()
+    (rest,) = (tmp_path / "archive" / "unreadable").iterdir()
+    assert content[:-20].endswith(rest.read_bytes())
+    assert rest.read_bytes().startswith(b"SgF1")
     shipper.close()
 
 

@@ -267,42 +267,72 @@ def test_others_run_between_the_pieces_that_the_thread_makes_ready_and_never_whi
     assert len(spooled(tmp_path)) == n_let + 20
 
 
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="This system takes no advice on what files it keeps in memory.")
 def test_what_waits_more_than_a_segment_behind_waits_on_the_disk_alone(tmp_path: Path) -> None:
     """A backlog does not fill the machine's memory, and all of it is read; what is shipped next is still at hand."""
     probe = tmp_path / "probe"
     with probe.open("wb") as file:
         file.write(bytes(64 * 1024))
         os.fsync(file.fileno())
-    assert _in_memory(probe) == 64 * 1024
-    leave_memory(probe)
-    if _in_memory(probe):
-        pytest.skip("This file system keeps its files in memory.")
-    spool = a_spool(tmp_path, segment_bytes=256 * 1024, ahead_bytes=64 * 1024)
+        before = _in_memory(probe)
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    if not before or _in_memory(probe):
+        pytest.skip("This file system keeps its files in memory, or none of them.")
+    size = 256 * 1024
+    spool = a_spool(tmp_path, segment_bytes=size, ahead_bytes=64 * 1024)
     for number in range(200):
         assert spool.append(an_exchange(number), b"ask", os.urandom(8_000)) is not None
         spool.tend()
     *behind, last, current, following = [tmp_path / "spool" / str(name) for name in list_segments(tmp_path / "spool")]
     assert len(behind) >= 3
-    assert [_in_memory(path) for path in behind] == [0] * len(behind)
+    # The kernel may be busy with a page or two of them.
+    assert sum(_in_memory(path) for path in behind) < len(behind) * size / 20
     assert all(_in_memory(path) for path in (last, current, following))
     assert ids(tmp_path) == [f"x{number:06d}" for number in range(200)]
+    spool.close()
+
+
+def test_each_finished_segment_leaves_memory_once_the_next_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In their order, each once, and never the newest."""
+    left: list[Path] = []
+    monkeypatch.setattr("segue.exchanges.spool.leave_memory", left.append)
+    spool = a_spool(tmp_path, segment_bytes=64 * 1024)
+    for number in range(40):
+        assert spool.append(an_exchange(number), b"ask", bytes(8_000)) is not None
+        if number % 20 != 5:  # several may be finished at once
+            spool.tend()
+        finished = [tmp_path / "spool" / str(name) for name in list_segments(tmp_path / "spool")][:-2]
+        assert left == finished[: len(left)]
+        assert len(left) <= max(0, len(finished) - 1)
+    spool.tend()
+    assert len(left) >= 3
+    assert left == finished[:-1]
     spool.close()
 
 
 @pytest.mark.parametrize("fault", ["it is shipped", "no such advice", "refused"])
 def test_a_segment_that_cannot_leave_memory_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
     """There is nothing left of it, or it stays where it is."""
+    tried: list[Path] = []
+
+    def leave(path: Path) -> None:
+        tried.append(path)
+        if fault == "it is shipped":
+            path.unlink()
+        leave_memory(path)
+
+    monkeypatch.setattr("segue.exchanges.spool.leave_memory", leave)
     if fault == "no such advice":
-        monkeypatch.delattr("os.posix_fadvise")
+        monkeypatch.delattr("os.posix_fadvise", raising=False)
     elif fault == "refused":
-        monkeypatch.setattr("os.posix_fadvise", _refuse_advice)
+        monkeypatch.setattr("os.posix_fadvise", _refuse_advice, raising=False)
+        monkeypatch.setattr("os.POSIX_FADV_DONTNEED", 4, raising=False)
     spool = a_spool(tmp_path, segment_bytes=64 * 1024)
     for number in range(40):
         assert spool.append(an_exchange(number), b"ask", bytes(8_000)) is not None
         spool.tend()
-        if fault == "it is shipped" and len(waiting := list_segments(tmp_path / "spool")) > 3:
-            (tmp_path / "spool" / str(waiting[0])).unlink()
-    assert spool.state.fault is None
+        assert spool.state.fault is None
+    assert len(tried) >= 3
     spool.close()
 
 

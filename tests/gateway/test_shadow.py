@@ -53,6 +53,19 @@ def test_candidates_are_asked_once_the_requests_at_hand_are_sent() -> None:
     assert (asked, turns) == ([(1,), (2, "b"), (3,)], [])
 
 
+def test_a_candidate_that_cannot_be_asked_keeps_no_other_from_it() -> None:
+    """Whatever it was: it is reported."""
+    turns: list[Callable[[], None]] = []
+    asked: list[int] = []
+    faults: list[BaseException] = []
+    shadows = Shadows(Effects(lambda: 0, lambda *_: 1, lambda _: None), lambda: "x", turns.append, report=faults.append)
+    for number in (1, 0, 2):
+        shadows.put_off(lambda number: asked.append(2 // number), number)
+    turns.pop()()
+    assert asked == [2, 1]
+    assert [type(fault) for fault in faults] == [ZeroDivisionError]
+
+
 @pytest.mark.parametrize("dialect", ["openai", "anthropic"])
 async def test_a_streamed_shadow_says_when_its_first_token_came(dialect: Dialect) -> None:
     """In the client's dialect or another: the time is the candidate's own, and no later than its whole answer."""

@@ -225,6 +225,7 @@ def _open_log() -> Iterator[ExchangeLog]:
         import duckdb  # noqa: F401
         import msgspec  # noqa: F401
         import pyarrow  # noqa: F401
+        import xxhash  # noqa: F401
     except ImportError as error:
         raise ProviderError(
             f"The exchange log needs packages that are not installed ({error.name}).",

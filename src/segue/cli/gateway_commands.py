@@ -302,6 +302,7 @@ def need_extra() -> None:
     try:
         import httptools  # noqa: F401
         import msgspec  # noqa: F401
+        import xxhash  # noqa: F401
     except ImportError as error:
         raise ProviderError(
             f"The gateway needs packages that are not installed ({error.name}).",

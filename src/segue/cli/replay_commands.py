@@ -279,6 +279,7 @@ def need_extra() -> None:
         import httptools  # noqa: F401
         import msgspec  # noqa: F401
         import pyarrow  # noqa: F401
+        import xxhash  # noqa: F401
     except ImportError as error:
         raise ProviderError(
             f"Replaying needs packages that are not installed ({error.name}).",

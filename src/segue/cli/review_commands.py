@@ -178,7 +178,8 @@ def exchange_log(desk: Desk) -> ExchangeLog | None:
 
     state = state_folder(desk.workspace.root)
     spool, archive = state / "spool", state / "exchanges"
-    if not (spool.exists() or archive.exists()) or any(find_spec(name) is None for name in ("duckdb", "pyarrow", "msgspec")):
+    needed = ("duckdb", "pyarrow", "msgspec", "xxhash")
+    if not (spool.exists() or archive.exists()) or any(find_spec(name) is None for name in needed):
         return None
     from segue.exchanges.query import ExchangeLog
 

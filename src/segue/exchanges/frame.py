@@ -16,7 +16,8 @@ from xxhash import xxh3_64_intdigest
 MAGIC = b"SgF1"
 EXCHANGE, OUTCOME = 1, 2
 VERSION = 2
-"""Frames of version 1, which have a CRC-32, are read as well."""
+"""Frames of version 1, which have a CRC-32, are read as well. From here on the checksum of this magic stays as it is: it is
+looked at before the version, so a reader could not tell a frame that has another from a damaged one."""
 ALIGNMENT = 8
 """Of the places where frames begin."""
 

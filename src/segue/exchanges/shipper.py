@@ -171,6 +171,9 @@ class Shipper:
                 reader.close()
         self._reached("read")
         files = self._write(batch)
+        for one in batch.positions:
+            if one.torn_at is not None:
+                self._set_aside(one.segment, one.torn_at)
         if batch.positions:
             self._ledger.commit(Change(batch.positions, files, at_ns=now, tally=dict(batch.tally)))
             self._reached("committed")
@@ -249,6 +252,11 @@ class Shipper:
         under.write_bytes(content)
         self._sync(under)
         self._rename([(under, self._archive / path)])
+
+    def _set_aside(self, segment: str, at: int) -> None:
+        """What stands from a frame on that does not hold: for whoever can make something of it."""
+        rest = (self._spool / segment).read_bytes()[at:].rstrip(b"\0")
+        self._write_bytes(Path("unreadable") / f"{segment}-{at}", rest)
 
     def _rename(self, renames: list[tuple[Path, Path]]) -> None:
         for under, path in renames:

@@ -99,7 +99,7 @@ class Spool:
         self._current: Segment | None = None
         self._next: Segment | None = None
         self._retired: deque[Segment] = deque()
-        self._finished: Path | None = None
+        self._finished: deque[Path] = deque()
         self._fault: str | None = None
         self._kept = self._not_kept = self._cut = 0
         self._last_kept = True
@@ -209,7 +209,9 @@ class Spool:
         fault = self._make_next()
         try:
             while self._retired:
-                self._finish(self._retired.popleft())
+                segment = self._retired.popleft()
+                segment.finish()
+                self._finished.append(segment.path)
             self._sync_if_due()
         except OSError as error:
             fault = fault or _told(error)
@@ -220,17 +222,17 @@ class Spool:
         except OSError as error:
             fault = fault or _told(error)
         self._fault = fault
+        self._leave_behind()
 
-    def _finish(self, segment: Segment) -> None:
-        """Finish it; where the one before it still waits to be shipped, that one waits on the disk alone.
+    def _leave_behind(self) -> None:
+        """What is finished, and was still not shipped when the next one was finished too, waits on the disk alone.
 
         Else a log that is shipped later would fill the machine's memory, and memory that nobody had before is the dearest part
         of a record: on a virtual machine the host has to find each page. What was let go is what the next segment gets.
         """
-        segment.finish()
-        if self._finished is not None:
-            leave_memory(self._finished)
-        self._finished = segment.path
+        while len(self._finished) > 1:
+            leave_memory(self._finished.popleft())
+            let_others_run()
 
     def _make_next(self) -> str | None:
         """Have the next segment ready; what is wrong where there can be none."""

@@ -1,9 +1,9 @@
 """Shadow: the same request to the candidate, whose answer nobody sees.
 
-Sent after the users' own requests that are at hand are on their way, and kept under the served exchange's id as its pair. It
-is the first thing that gives way: at its caps, and when the process has much to do, a request is not mirrored, which is counted
-by reason, for coverage is measured and never assumed. A shadow moves no breaker and fails no user. What its provider would do
-in the world to answer it is done once, for the user: a request with such tools is not mirrored either (`provider_tools`).
+Sent after all that users asked in the same turn of the event loop, and kept under the served exchange's id as its pair. It is
+the first thing that gives way: at its caps, and when the process has much to do, a request is not mirrored, which is counted by
+reason, for coverage is measured and never assumed. A shadow moves no breaker and fails no user. What its provider would do in
+the world to answer it is done once, for the user: a request with such tools is not mirrored either (`provider_tools`).
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class Bucket:
 
 
 class Shadows:
-    """All shadows of one process. `soon` calls back once the requests of users that are at hand have been sent (of an event
-    loop: `call_soon`); `is_busy` says when there is too much to do for what no user sees."""
+    """All shadows of one process. `soon` calls back in the next turn of the event loop (`call_soon`); `is_busy` says when there
+    is too much to do for what no user sees."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Shadows:
         return self._in_flight.total()
 
     def put_off(self, ask: Callable[..., None], *told: Any) -> None:
-        """Have a candidate asked by `ask`, which raises nothing, after the users' requests that are at hand have been sent."""
+        """Have a candidate asked by `ask` in the next turn of the loop, after the users' requests of this one."""
         self._put_off.append((ask, told))
         if len(self._put_off) == 1:
             self._soon(self._ask_all)
@@ -100,7 +100,10 @@ class Shadows:
     def _ask_all(self) -> None:
         put_off, self._put_off = self._put_off, []
         for ask, told in put_off:
-            ask(*told)
+            try:
+                ask(*told)
+            except Exception as error:  # a fault of one is none of the others'
+                self._report(error)
 
     def mirror(self, asking: Asking) -> None:
         """Ask the candidate too, unless something speaks against it. Never raises, never waits."""

@@ -217,14 +217,16 @@ def warm(twin: Twin) -> None:
 
 
 def run(
-    events: list[Event], serving: Serving, route: dict[str, Any], warm: Event = warm, *, is_prompt: bool = True
+    events: list[Event], serving: Serving, route: dict[str, Any], warm: Event = warm, *, turns: bool = True
 ) -> tuple[Twin, Twin]:
-    """Both do the same, step by step. Candidates are asked at once, or (not `is_prompt`) when it is the turn of that."""
-    fast, slow = (Twin(is_fast=one, serving=serving, is_prompt=is_prompt) for one in (True, False))
+    """Both do the same, step by step. After each the event loop comes round; without `turns` only where an event says so."""
+    fast, slow = Twin(is_fast=True, serving=serving), Twin(is_fast=False, serving=serving)
     for event in (warm, lambda twin: twin.flip(route), *events):
         for twin in (fast, slow):
             twin.step += 1
             event(twin)
+            if turns:
+                twin.turn()
         assert fast.looks() == slow.looks()
     return fast, slow
 
@@ -238,10 +240,10 @@ def run(
     st.booleans(),
 )
 def test_nobody_can_tell_them_apart(
-    events: list[Event], last: list[Event], serving: Serving, route: dict[str, Any], is_prompt: bool
+    events: list[Event], last: list[Event], serving: Serving, route: dict[str, Any], turns: bool
 ) -> None:
     """Any order of anything."""
-    run([*events, *last, *events[:5], Twin.turn], serving, route, is_prompt=is_prompt)
+    run([*events, *last, *events[:5], Twin.turn], serving, route, turns=turns)
 
 
 def each(head: str, plain: str, *, in_two: bool = False) -> list[Event]:
@@ -347,6 +349,29 @@ def test_shadows_are_asked_on_the_fast_path(route: str) -> None:
     )
     assert seen == [1, 0]
     assert fast.shadows.mirrored == slow.shadows.mirrored == {"mail": 3}
+
+
+@pytest.mark.parametrize("is_fast", [True, False], ids=["on the fast path", "off it"])
+@pytest.mark.parametrize("route", ["whole", "other dialect"])
+def test_users_are_first(route: str, is_fast: bool) -> None:
+    """What they ask in one turn of the loop is sent before any candidate is asked."""
+    twin = Twin(is_fast=is_fast)
+    twin.flip(SHADOWED[route])
+    usual = whole_with_its_shadow(1, "plain", "chat")
+    for event in [warm_chats, *usual * 2]:
+        event(twin)
+        twin.turn()
+
+    def asked() -> int:
+        """Requests that were sent to providers, or wait for a connection that is being opened."""
+        return sum(wire.written.count(b"POST /") for wire in twin.wires) + len(twin.dialled)
+
+    before = asked()
+    for client in (1, 2):
+        ask(client, ("chat", "plain"))(twin)
+    assert asked() == before + 2
+    twin.turn()
+    assert asked() == before + 4
 
 
 @pytest.mark.parametrize("route", ["whole", "other dialect"])

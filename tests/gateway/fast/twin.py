@@ -129,7 +129,7 @@ class _Counted:
 class Twin:
     """One of the two."""
 
-    def __init__(self, *, is_fast: bool, serving: Serving | None = None, is_prompt: bool = True) -> None:
+    def __init__(self, *, is_fast: bool, serving: Serving | None = None) -> None:
         self.clock = ManualClock()
         self.deadlines = Deadlines(self.clock.time, lambda _delay, _wake: Nothing())
         self.deadlines._watched = InOrder()  # type: ignore[assignment]
@@ -148,9 +148,10 @@ class Twin:
             self._keep,
             lambda target: self.moved.append((target.digest, target.breaker.state)),
         )
-        self.is_prompt = is_prompt
         self.put_off: list[Callable[[], None]] = []
-        self.shadows = Shadows(effects, lambda: f"s{self.step:021x}", self._soon, report=self.faults.append)
+        self.shadows = Shadows(
+            effects, lambda: f"s{self.step:021x}", lambda ask: self.put_off.append(ask), report=self.faults.append
+        )
         self.revision = 0
         self.gateway = Gateway(
             plane=self.planes.build(self._sources({"incumbent": INCUMBENT.digest})),
@@ -241,12 +242,6 @@ class Twin:
         made = ByHand(origin, deadlines=self.deadlines, clock=self.clock.time)
         made.wires, made.dialled = self.wires, self.dialled
         return made
-
-    def _soon(self, ask: Callable[[], None]) -> None:
-        if self.is_prompt:
-            ask()
-        else:
-            self.put_off.append(ask)
 
     def _keep(self, record: ServedExchange | Outcome, request: bytes, response: bytes) -> int | None:
         self.log.append((record, request, response))
