@@ -4,12 +4,16 @@ One worker. It, the keeper and the shipping share one core, load and upstream ha
 measured at open rates, once what saturation has left to ship is shipped. Processor time is counted twice: of the worker alone
 while it is loaded, and of *every* process of the gateway, from a first drained log to the last, divided by the requests that
 the log has got meanwhile, which have to be all that were answered. Quote ratios to nginx in the same run.
+
+What is compared is compared within a round, too. Whoever else has work for this machine's host, or for its caches, makes
+everything slower and nothing faster: of processor time, the least of all rounds is nearest to what the program itself takes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import operator
 import os
 import shutil
 import signal
@@ -18,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +34,7 @@ from benchmarks.workspace import BESIDE, write_json
 
 RATES = (200, 1000)
 """Open rates for the delay, a second."""
+SEGUE = ("segue, all on", "segue, all on, 100 % shadow")
 KEY = "sg-" + "5a" * 32
 SAID = "Thank you for your message. " * 60
 ASKED = "Where is my order? It was due on Monday. " * 42
@@ -149,7 +154,7 @@ def warm_gateway(load: Process, folder: Path, *, shadow: bool) -> Iterator[tuple
 
 def measure_segue(load: Process, folder: Path, given: argparse.Namespace, *, shadow: bool) -> dict[str, Any]:
     """Saturation and a trickle, then the whole bill."""
-    name = "segue, all on, 100 % shadow" if shadow else "segue, all on"
+    name = SEGUE[shadow]
     with warm_gateway(load, folder, shadow=shadow) as (port, worker, everything, log):
         before, began = sum(map(used_s, everything)), log.recount().archived
         found = load.order(kind="saturate", port=port, pids=worker, clients=given.clients, seconds=given.seconds)
@@ -228,7 +233,36 @@ def measure(given: argparse.Namespace, results: Path | None) -> None:
         for row in found
     ]
     table.show(f"Bodies of 2 KB, {given.clients} connections, delays added; medians of {given.rounds}", shown)
+    table.show("Within a round: median (least to most)", _compared(rows))
     table.save(results, "gateway", {"rows": rows, "medians": found})
+
+
+def _compared(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What a round's rows say of each other; rows of one thing are in the order of their rounds."""
+
+    def of(what: str, key: str) -> list[float]:
+        return [row[key] for row in rows if row["what"] == what]
+
+    def compared(name: str, one: list[float], other: list[float], by: Callable[[float, float], float]) -> dict[str, Any]:
+        # Without nginx there is no other.
+        return {"": name, **_spread([by(a, b) for a, b in zip(one, other, strict=bool(other))])}
+
+    alone = of("nginx", "cpu_us")
+    delays = [f"p99 at {rate}/s" for rate in RATES]
+    return [
+        *(compared(f"{what}: worker ÷ nginx", of(what, "cpu_us"), alone, operator.truediv) for what in SEGUE),
+        *(compared(f"{what}: all ÷ nginx", of(what, "all_us"), alone, operator.truediv) for what in SEGUE),
+        *({"": f"{what}: worker, µs", **_spread(of(what, "cpu_us"))} for what in ("nginx", *SEGUE)),
+        compared("a shadow adds in the worker, µs", of(SEGUE[1], "cpu_us"), of(SEGUE[0], "cpu_us"), operator.sub),
+        *(compared(f"{name} added, ms", of(SEGUE[0], name), of("direct", name), operator.sub) for name in delays),
+        *(compared(f"{name} a shadow adds, ms", of(SEGUE[1], name), of(SEGUE[0], name), operator.sub) for name in delays),
+    ]
+
+
+def _spread(values: list[float]) -> dict[str, Any]:
+    if not values:
+        return {"median": None, "least": None, "most": None}
+    return {"median": statistics.median(values), "least": min(values), "most": max(values)}
 
 
 def _ratio(value: float | None, base: float | None) -> float | None:

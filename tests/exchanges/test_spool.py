@@ -17,7 +17,8 @@ from segue.exchanges.frame import OUTCOME
 from segue.exchanges.query import Moment
 from segue.exchanges.reading import SegmentReader, open_segments
 from segue.exchanges.record import Logged, decode_exchange
-from segue.exchanges.segment import SegmentName, allocate_on_disk, leave_memory, list_segments
+from segue.exchanges.segment import LARGE_PIECE, PIECE, Segment, SegmentName, allocate_on_disk, leave_memory, list_segments
+from segue.exchanges.spool import MIB
 from tests.exchanges.builders import SMALL, a_log, a_spool, an_exchange, an_outcome, fill, settings, spooled
 
 
@@ -229,7 +230,7 @@ def test_pages_are_made_ready_before_anything_is_written_to_them_and_never_after
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the thread, and by the writer itself where it is faster: zeros on a frame would end its segment there."""
-    monkeypatch.setattr("segue.exchanges.segment.PIECE", 4096)
+    _in_pieces_of(4096, monkeypatch)
     said = {f"x{number:06d}": os.urandom(number * 37 % 9_000) for number in range(4_000)}
     with SpoolThread(settings(tmp_path, segment_bytes=512 * 1024, ahead_bytes=8_192)) as spool:
         for number, body in enumerate(said.values()):
@@ -241,13 +242,48 @@ def test_pages_are_made_ready_before_anything_is_written_to_them_and_never_after
     assert found == said
 
 
+def _in_pieces_of(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PIECE", "LARGE_PIECE"):
+        monkeypatch.setattr(f"segue.exchanges.spool.{name}", size)
+
+
+def test_pieces_are_large_where_records_come_fast_and_small_again_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what came since the last look: 64 MiB a second are fast, 16 are not; over the turn to another segment, too."""
+    now, asked = [0], []
+    make_ready = Segment.make_ready
+
+    def noted(segment: Segment, until: int, piece: int) -> None:
+        asked.append(piece)
+        make_ready(segment, until, piece)
+
+    monkeypatch.setattr(Segment, "make_ready", noted)
+    spool = Spool(settings(tmp_path, segment_bytes=4 * MIB, ahead_bytes=2 * MIB), monotonic=lambda: now[0])
+    assert set(asked) == {PIECE}
+
+    def write(per_second: float) -> set[int]:
+        """The pieces asked for while ten MiB come at this pace, all but the first, by which nobody knew it yet."""
+        for number in range(10):
+            for _ in range(4):
+                assert spool.append(an_exchange(number), b"", bytes(MIB // 4)) is not None
+            now[0] += int(MIB / per_second * 1e9)
+            if number == 1:
+                asked.clear()
+            spool.tend()
+        return set(asked)
+
+    assert [write(16 * MIB), write(64 * MIB), write(16 * MIB)] == [{PIECE}, {LARGE_PIECE}, {PIECE}]
+    spool.close()
+
+
 def test_others_run_between_the_pieces_that_the_thread_makes_ready_and_never_while_a_writer_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The thread has time; whoever answers a request has none, and what it waits for is not held meanwhile."""
     seen: list[str] = []
     spool = a_spool(tmp_path, segment_bytes=512 * 1024, ahead_bytes=128 * 1024)
-    monkeypatch.setattr("segue.exchanges.segment.PIECE", 4096)
+    _in_pieces_of(4096, monkeypatch)
     for number in range(10):
         assert spool.append(an_exchange(2_000 + number), b"ask", bytes(8_000)) is not None
 

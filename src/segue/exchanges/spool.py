@@ -23,6 +23,8 @@ from segue.exchanges.frame import EXCHANGE, HEAD_SIZE, OUTCOME, frame_size, writ
 from segue.exchanges.outcome import Outcome
 from segue.exchanges.record import BodyNote, ServedExchange, encode_exchange
 from segue.exchanges.segment import (
+    LARGE_PIECE,
+    PIECE,
     START,
     Allocate,
     Segment,
@@ -35,6 +37,9 @@ from segue.exchanges.segment import (
 
 MIB = 1 << 20
 SYNC_EVERY_NS = 1_000_000_000
+FAST = 32 * MIB / 1e9
+"""Bytes in a nanosecond from which on a core is nearly full of work: from there it counts how much room is made in a second,
+and no longer how soon whoever waits for a piece of it goes on."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class SpoolSettings:
     total_bytes: int = 8192 * MIB
     spare_bytes: int = 256 * MIB
     largest_body: int = 16 * MIB
-    ahead_bytes: int = 16 * MIB
+    ahead_bytes: int = 8 * MIB
 
     def __post_init__(self) -> None:
         assert SegmentName.parse(str(SegmentName(self.worker, self.run or "drawn", 0))), (
@@ -104,7 +109,9 @@ class Spool:
         self._kept = self._not_kept = self._cut = 0
         self._last_kept = True
         self._wake_at = 0
-        self._synced_at = monotonic()
+        self._synced_at = self._measured_at = monotonic()
+        self._past = self._measured = 0
+        self._piece = PIECE
         self._tending = threading.Lock()
         self._making = threading.Lock()
         self._readying = threading.Lock()
@@ -191,6 +198,7 @@ class Spool:
             return None
         self._next = None
         if self._current is not None:
+            self._past += self._current.position - START
             self._retired.append(self._current)
         self._current = following
         self._wake_at = START
@@ -278,6 +286,7 @@ class Spool:
 
     def _make_more_ready(self) -> None:
         ahead = self._settings.ahead_bytes
+        self._measure()
         for segment in (self._current, self._next):
             if segment is not None and ahead:
                 position = segment.position
@@ -285,10 +294,16 @@ class Spool:
                 if segment is self._current:
                     self._wake_at = position + ahead // 2
 
+    def _measure(self) -> None:
+        """How fast records come, and so in what pieces room is made for them until the next look."""
+        now, written = self._monotonic(), self._past + (0 if self._current is None else self._current.position - START)
+        self._piece = LARGE_PIECE if written - self._measured > FAST * (now - self._measured_at) else PIECE
+        self._measured, self._measured_at = written, now
+
     def _make_ready(self, segment: Segment, until: int, between: Callable[[], None] | None = None) -> None:
         while segment.ready < min(until, segment.size):
             with self._readying:
-                segment.make_ready(min(until, segment.ready + 1))
+                segment.make_ready(min(until, segment.ready + 1), self._piece)
             # Without the lock: whoever runs now may be the one who writes, and in need of room.
             if between is not None:
                 between()
