@@ -28,48 +28,49 @@ _SENT = UpstreamRequest(b"POST", b"/", ())
 class Mirror:
     """Where requests of one lane are mirrored to: the candidate's lane, in the same dialect."""
 
-    __slots__ = ("_lane", "_rule", "_shadows")
+    __slots__ = ("_rule", "lane", "shadows", "tally")
 
     def __init__(self, lane: Lane, rule: ShadowRule, shadows: Shadows) -> None:
-        self._lane = lane
+        self.lane = lane
         self._rule = rule
-        self._shadows = shadows
+        self.shadows = shadows
+        self.tally = shadows.tally(lane.name)
 
     def __call__(self, facts: Facts, turns: bytes | None, asking: Callable[[], Asking]) -> None:
         """What `Shadows.mirror` does; `turns` are the request's `plain_turns`."""
-        lane, shadows = self._lane, self._shadows
+        lane, shadows = self.lane, self.shadows
         try:
-            reason = shadows.why_not(lane.name, self._rule)
+            reason = shadows.why_not(self.tally, self._rule)
             if reason is not None:
                 shadows.shed[lane.name, reason] += 1
-            elif not self._ask(facts, turns):
+                return
+            sent = self._plainly(facts, turns) if lane.upstream.unused else None
+            if sent is None:
                 shadows.ask(asking(), lane.target, self._rule)
+                return
+            # All that could fail comes before anything is counted or lent.
+            now = lane.clock()
+            data, call = lane.written(sent), FastShadow(self, lane, facts, sent, now)
+            carrier = lane.upstream.lend()
+            if carrier is None:
+                shadows.ask(asking(), lane.target, self._rule)
+                return
+            carrier.begin(call, data, now)
+            self.tally.began()
         except Exception as error:
             shadows.broke(lane.name, error)
 
-    def _ask(self, facts: Facts, turns: bytes | None) -> bool:
-        """Ask the candidate, if there is nothing to it. False: nothing has happened."""
-        lane, fields = self._lane, facts[4]
+    def _plainly(self, facts: Facts, turns: bytes | None) -> bytes | None:
+        """What the candidate is asked, if there is nothing to it."""
+        lane, fields = self.lane, facts[4]
         applied = lane.target.applied
-        if not lane.upstream.unused:
-            return False
         try:
             sent = lane.dress_plainly(fields, turns)
             if sent is None:
                 sent, _ = prepare_own(applied, fields, facts[5], lane.target.origin)
         except (InputError, msgspec.DecodeError, UnicodeError, RecursionError):
-            return False
-        if acts_at_provider(applied.dialect, (*fields, *applied.owned), sent):
-            return False
-        # All that could fail comes before anything is counted or lent.
-        now = lane.clock()
-        data, call = lane.written(sent), FastShadow(self._shadows, lane, facts, sent, now)
-        carrier = lane.upstream.lend()
-        if carrier is None:
-            return False
-        carrier.begin(call, data, now)
-        self._shadows.began(lane.name)
-        return True
+            return None
+        return None if acts_at_provider(applied.dialect, (*fields, *applied.owned), sent) else sent
 
 
 def mirror_of(lane: Lane, shadows: Shadows) -> Mirror | None:
@@ -91,24 +92,25 @@ def mirror_of(lane: Lane, shadows: Shadows) -> Mirror | None:
 class FastShadow(PlainCall):
     """One mirrored request: the call to the candidate's provider, and the sink of what it says."""
 
-    __slots__ = ("_began_ns", "_id", "_sent", "_shadows")
+    __slots__ = ("_began_ns", "_id", "_mirror", "_sent")
 
-    def __init__(self, shadows: Shadows, lane: Lane, facts: Facts, sent: bytes, now: float) -> None:
-        # As of `FastCall`; without its head, for it is never sent again.
+    # Without a head, and no retry, for it is never sent again.
+    request, head, is_retry = _SENT, b"", False
+
+    def __init__(self, mirror: Mirror, lane: Lane, facts: Facts, sent: bytes, now: float) -> None:
+        # As of `FastCall`.
         times = lane.times
-        self.request = _SENT
-        self.head = b""
         self.sink = self
         self.timeouts = times
         self.between_s, self.within_s = times.between_bytes_s, times.whole_s
         self.ends_at = now + times.whole_s
-        self.has_head = self.is_cancelled = self.is_retry = False
+        self.has_head = self.is_cancelled = False
         self._lane = lane
         self._facts = facts
         self._said = self._parts = None
-        self._shadows = shadows
+        self._mirror = mirror
         self._sent = sent
-        self._id = shadows.new_id()
+        self._id = mirror.shadows.new_id()
         self._began_ns = lane.effects.monotonic_ns()
 
     def on_body(self, chunk: bytes, is_last: bool) -> None:
@@ -129,7 +131,7 @@ class FastShadow(PlainCall):
         if not chunk:
             self._unfold(b"", is_last)
             return
-        self._shadows.over(lane.name)
+        self._mirror.tally.in_flight -= 1
         pair, at_ns, _, unit, _, _, _ = self._facts
         if lane.keeps_all:
             sent, asked, answered = self._sent, BodyNote("full", len(self._sent)), BodyNote("full", len(chunk))
@@ -146,8 +148,8 @@ class FastShadow(PlainCall):
 
     def _unfold(self, chunk: bytes | None = None, is_last: bool = False) -> ShadowAnswer:
         """The same, with all that any shadow may need, told of what has come: this chunk is the latest of it."""
-        lane = self._lane
-        answer = ShadowAnswer(self._shadows, self.asking(), lane.target, lane.effects, self._id, self._sent, self._began_ns)
+        lane, shadows = self._lane, self._mirror.shadows
+        answer = ShadowAnswer(shadows, self.asking(), lane.target, lane.effects, self._id, self._sent, self._began_ns)
         answer.call = self
         if self.sink is self:
             self.sink = answer

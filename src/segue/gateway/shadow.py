@@ -59,6 +59,21 @@ class Bucket:
         return True
 
 
+class Tally:
+    """How many shadows of one workflow were sent so far, and how many of them are under way."""
+
+    __slots__ = ("in_flight", "mirrored", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.in_flight = self.mirrored = 0
+
+    def began(self) -> None:
+        """One more is sent."""
+        self.in_flight += 1
+        self.mirrored += 1
+
+
 class Shadows:
     """All shadows of one process. `soon` calls back in the next turn of the event loop (`call_soon`); `is_busy` says when there
     is too much to do for what no user sees."""
@@ -79,23 +94,31 @@ class Shadows:
         self.new_id = new_id
         self._is_busy = is_busy
         self._money = money
-        self._in_flight: Counter[str] = Counter()
+        self._tallies: dict[str, Tally] = {}
         self._buckets: dict[tuple[str, float], Bucket] = {}
-        self.mirrored: Counter[str] = Counter()
-        """By workflow."""
         self.shed: Counter[tuple[str, str]] = Counter()
         """By workflow and reason."""
 
     @property
     def in_flight(self) -> int:
         """Shadows under way."""
-        return self._in_flight.total()
+        return sum(tally.in_flight for tally in self._tallies.values())
+
+    @property
+    def mirrored(self) -> Counter[str]:
+        """How many were sent, by workflow."""
+        return Counter({name: tally.mirrored for name, tally in self._tallies.items() if tally.mirrored})
+
+    def tally(self, name: str) -> Tally:
+        """The one of this workflow."""
+        return self._tallies.get(name) or self._tallies.setdefault(name, Tally(name))
 
     def put_off(self, ask: Callable[..., None], *told: Any) -> None:
         """Have a candidate asked by `ask` in the next turn of the loop, after the users' requests of this one."""
-        self._put_off.append((ask, told))
-        if len(self._put_off) == 1:
+        put_off = self._put_off
+        if not put_off:
             self._soon(self._ask_all)
+        put_off.append((ask, told))
 
     def _ask_all(self) -> None:
         put_off, self._put_off = self._put_off, []
@@ -116,21 +139,21 @@ class Shadows:
         route = asking.workflow.revision.route
         if route.shadow is None or route.candidate is None:
             return
-        reason = self.why_not(route.workflow, route.shadow)
+        reason = self.why_not(self.tally(route.workflow), route.shadow)
         if reason is None:
             self.ask(asking, asking.workflow.targets[route.candidate], route.shadow)
         else:
             self.shed[route.workflow, reason] += 1
 
-    def why_not(self, name: str, rule: ShadowRule) -> str | None:
-        """Why a request of this workflow is not mirrored now, whatever it asks. Where nothing speaks against it, it is counted
-        as one of those that the rule lets through in a second."""
+    def why_not(self, tally: Tally, rule: ShadowRule) -> str | None:
+        """Why a request of this tally's workflow is not mirrored now, whatever it asks. Where nothing speaks against it, it is
+        counted as one of those that the rule lets through in a second."""
         if self._is_busy():
             return "busy"
-        if self._in_flight[name] >= rule.max_in_flight:
+        if tally.in_flight >= rule.max_in_flight:
             return "in flight"
         if rule.per_second is not None:
-            bucket = self._buckets.setdefault((name, rule.per_second), Bucket(rule.per_second))
+            bucket = self._buckets.setdefault((tally.name, rule.per_second), Bucket(rule.per_second))
             if not bucket.take(self._effects.monotonic_ns()):
                 return "rate"
         return None
@@ -146,18 +169,9 @@ class Shadows:
         self.shed[name, "fault"] += 1
         self._report(error)
 
-    def began(self, name: str) -> None:
-        """One of this workflow is sent."""
-        self._in_flight[name] += 1
-        self.mirrored[name] += 1
-
-    def over(self, name: str) -> None:
-        """And has been answered, or has failed."""
-        self._in_flight[name] -= 1
-
     def ended(self, asking: Asking, target: Target, put_by: float | None, answer: bytes | None) -> None:
-        """The same of one that may have been counted in money. `answer` is `None` where there is none that anybody bills."""
-        self.over(asking.workflow.name)
+        """One has been answered, or has failed. `answer` is `None` where there is none that anybody bills."""
+        self.tally(asking.workflow.name).in_flight -= 1
         self._settle(asking, target, put_by, answer)
 
     def _settle(self, asking: Asking, target: Target, put_by: float | None, answer: bytes | None) -> None:
@@ -188,7 +202,7 @@ class Shadows:
         except HeadError:
             self._settle(asking, target, put_by, None)
             return "not representable"
-        self.began(asking.workflow.name)
+        self.tally(asking.workflow.name).began()
         return None
 
 

@@ -233,10 +233,11 @@ class _Worker:
     def _shadowed(self) -> dict[str, Any]:
         """Workflow → how many were mirrored, and how many were not, by reason."""
         found: dict[str, Any] = {}
+        mirrored = self._shadows.mirrored
         for name in self._gateway.plane.workflows:
             shed = {reason: count for (workflow, reason), count in sorted(self._shadows.shed.items()) if workflow == name}
-            if shed or self._shadows.mirrored[name]:
-                found[name] = {"mirrored": self._shadows.mirrored[name], "shed": shed}
+            if shed or mirrored[name]:
+                found[name] = {"mirrored": mirrored[name], "shed": shed}
         return found
 
     def _breaker_moved(self, target: Target) -> None:

@@ -131,20 +131,18 @@ class ResponseReader:
         ):
             self._stop(FailureKind.HEAD_TOO_LARGE, "The head of the response is too large.")
         self._head_bytes = 0
-        length: int | None = None
-        is_chunked = False
         by_name: dict[bytes, bytes] | None = dict(headers)
         assert by_name is not None
-        doubles = len(headers) - len(by_name)
-        if not doubles or doubles == [name for name, _ in headers].count(b"set-cookie") - 1:
-            if b"content-length" in by_name:
-                length = int(by_name[b"content-length"])
-            if b"transfer-encoding" in by_name:
-                is_chunked = by_name[b"transfer-encoding"].lower() == b"chunked"
-                if not is_chunked:
-                    self._stop(FailureKind.GARBAGE, _OTHER_CODING)
+        if (
+            len(by_name) == len(headers)
+            or len(headers) - len(by_name) == [name for name, _ in headers].count(b"set-cookie") - 1
+        ):
+            length = int(by_name[b"content-length"]) if b"content-length" in by_name else None
+            is_chunked = b"transfer-encoding" in by_name
+            if is_chunked and by_name[b"transfer-encoding"].lower() != b"chunked":
+                self._stop(FailureKind.GARBAGE, _OTHER_CODING)
         else:
-            by_name = None
+            by_name, length, is_chunked = None, None, False
             for name, value in headers:
                 if name == b"content-length":
                     length = int(value)

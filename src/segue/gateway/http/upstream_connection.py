@@ -237,8 +237,9 @@ class UpstreamConnection(asyncio.Protocol):
             if self._transport is not None:
                 self._transport.resume_reading()
         if self._reader.keeps_alive and self.is_open:
-            self.deadline = self._pool.clock() + self._pool.limits.idle_s
-            self._pool.released(self)
+            pool = self._pool
+            self.deadline = pool.clock() + pool.limits.idle_s
+            pool.released(self)
         else:
             self.abort()
 
