@@ -250,7 +250,7 @@ def _in_pieces_of(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pieces_are_large_where_records_come_fast_and_small_again_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By what came since the last look: 64 MiB a second are fast, 16 are not; over the turn to another segment, too."""
+    """By what came since the last look: 36 MiB a second are fast, 28 are not; over the turn to another segment, too."""
     now, asked = [0], []
     make_ready = Segment.make_ready
 
@@ -273,7 +273,7 @@ def test_pieces_are_large_where_records_come_fast_and_small_again_after(
             spool.tend()
         return set(asked)
 
-    assert [write(16 * MIB), write(64 * MIB), write(16 * MIB)] == [{PIECE}, {LARGE_PIECE}, {PIECE}]
+    assert [write(28 * MIB), write(36 * MIB), write(28 * MIB)] == [{PIECE}, {LARGE_PIECE}, {PIECE}]
     spool.close()
 
 
@@ -282,8 +282,8 @@ def test_others_run_between_the_pieces_that_the_thread_makes_ready_and_never_whi
 ) -> None:
     """The thread has time; whoever answers a request has none, and what it waits for is not held meanwhile."""
     seen: list[str] = []
-    spool = a_spool(tmp_path, segment_bytes=512 * 1024, ahead_bytes=128 * 1024)
     _in_pieces_of(4096, monkeypatch)
+    spool = a_spool(tmp_path, segment_bytes=512 * 1024, ahead_bytes=128 * 1024)
     for number in range(10):
         assert spool.append(an_exchange(2_000 + number), b"ask", bytes(8_000)) is not None
 
@@ -301,6 +301,38 @@ def test_others_run_between_the_pieces_that_the_thread_makes_ready_and_never_whi
     assert len(seen) == n_let
     spool.close()
     assert len(spooled(tmp_path)) == n_let + 20
+
+
+def test_room_is_made_before_a_full_segment_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To finish one is to wait for the disk: whoever answers requests meanwhile finds what they need."""
+    _in_pieces_of(4096, monkeypatch)
+    spool = a_spool(tmp_path, segment_bytes=512 * 1024, ahead_bytes=128 * 1024)
+    made: list[str] = []
+    make_ready, finish = Segment.make_ready, Segment.finish
+
+    def noted(segment: Segment, until: int, piece: int) -> None:
+        made.append("room")
+        make_ready(segment, until, piece)
+
+    def waits(segment: Segment) -> None:
+        made.clear()
+        for number in range(6):
+            assert spool.append(an_exchange(1_000 + number), b"", bytes(16 * 1024)) is not None
+        assert not made
+        made.append("finished")
+        finish(segment)
+
+    # A whole segment, and most of what is ready in the next.
+    for number in range(37):
+        assert spool.append(an_exchange(number), b"", bytes(16 * 1024)) is not None
+    assert len(list_segments(tmp_path / "spool")) == 2
+    monkeypatch.setattr(Segment, "make_ready", noted)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Segment, "finish", waits)
+        spool.tend()
+        assert "finished" in made
+    spool.close()
+    assert len(spooled(tmp_path)) == 43
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="This system takes no advice on what files it keeps in memory.")

@@ -121,6 +121,8 @@ class Segment:
         Zeros are written there, and the pages mapped: a mapped page that nobody has written before costs the kernel four
         times as much, at the first touch and once more when it is synced, for it comes alone and not in a large folio.
         """
+        assert not piece & (piece - 1), "pieces are aligned"
+        assert piece <= LARGE_PIECE, "there are zeros enough"
         until = min(self.size, until)
         if self.ready == START and hasattr(mmap, "MADV_RANDOM"):
             # Else the kernel reads ahead where pages are mapped beforehand: megabytes of zeros in one call, during which

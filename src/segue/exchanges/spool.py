@@ -40,6 +40,8 @@ SYNC_EVERY_NS = 1_000_000_000
 FAST = 32 * MIB / 1e9
 """Bytes in a nanosecond from which on a core is nearly full of work: from there it counts how much room is made in a second,
 and no longer how soon whoever waits for a piece of it goes on."""
+MEASURED_OVER_NS = 5_000_000
+"""In less time than that, a few records are no pace."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,8 @@ class Spool:
         self._last_kept = True
         self._wake_at = 0
         self._synced_at = self._measured_at = monotonic()
-        self._past = self._measured = 0
+        self._bytes_before = self._bytes_seen = 0
+        """In the segments before the current one; in all, at the last look at how fast they come."""
         self._piece = PIECE
         self._tending = threading.Lock()
         self._making = threading.Lock()
@@ -198,7 +201,7 @@ class Spool:
             return None
         self._next = None
         if self._current is not None:
-            self._past += self._current.position - START
+            self._bytes_before += self._current.position - START
             self._retired.append(self._current)
         self._current = following
         self._wake_at = START
@@ -215,6 +218,8 @@ class Spool:
     def _tend(self) -> None:
         # Room first: to finish a segment is to wait for the disk, and records go on coming meanwhile.
         fault = self._make_next()
+        self._measure()
+        fault = self._make_more_ready() or fault
         try:
             while self._retired:
                 segment = self._retired.popleft()
@@ -225,11 +230,7 @@ class Spool:
             fault = fault or _told(error)
         if self._next is None:
             fault = self._make_next() or fault
-        try:
-            self._make_more_ready()
-        except OSError as error:
-            fault = fault or _told(error)
-        self._fault = fault
+        self._fault = self._make_more_ready() or fault
         self._leave_behind()
 
     def _leave_behind(self) -> None:
@@ -284,21 +285,31 @@ class Spool:
             segment.take_as_it_is()
         return segment
 
-    def _make_more_ready(self) -> None:
+    def _make_more_ready(self) -> str | None:
+        """Of the current segment and the next; what is wrong where the disk refuses."""
         ahead = self._settings.ahead_bytes
-        self._measure()
-        for segment in (self._current, self._next):
-            if segment is not None and ahead:
-                position = segment.position
-                self._make_ready(segment, position + ahead, let_others_run)
-                if segment is self._current:
-                    self._wake_at = position + ahead // 2
+        try:
+            for segment in (self._current, self._next):
+                if segment is not None and ahead:
+                    position = segment.position
+                    self._make_ready(segment, position + ahead, let_others_run)
+                    if segment is self._current:
+                        self._wake_at = position + ahead // 2
+        except OSError as error:
+            return _told(error)
+        return None
 
     def _measure(self) -> None:
-        """How fast records come, and so in what pieces room is made for them until the next look."""
-        now, written = self._monotonic(), self._past + (0 if self._current is None else self._current.position - START)
-        self._piece = LARGE_PIECE if written - self._measured > FAST * (now - self._measured_at) else PIECE
-        self._measured, self._measured_at = written, now
+        """How fast records come, and so in what pieces room is made for them until the next look.
+
+        The writer may turn to another segment meanwhile: then one look sees too little or too much, which is no harm.
+        """
+        now = self._monotonic()
+        passed = now - self._measured_at
+        if passed >= MEASURED_OVER_NS:
+            bytes_now = self._bytes_before + (0 if self._current is None else self._current.position - START)
+            self._piece = LARGE_PIECE if bytes_now - self._bytes_seen > FAST * passed else PIECE
+            self._bytes_seen, self._measured_at = bytes_now, now
 
     def _make_ready(self, segment: Segment, until: int, between: Callable[[], None] | None = None) -> None:
         while segment.ready < min(until, segment.size):

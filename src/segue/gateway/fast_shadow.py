@@ -23,6 +23,7 @@ from segue.model.route import ShadowRule
 
 _SENT = UpstreamRequest(b"POST", b"/", ())
 """In the place of a call's request, as in `fast_call.py`; but a shadow is not sent again."""
+assert not _SENT.is_resendable, "nobody sets what `FastShadow` has for all its calls"
 
 
 class Mirror:
@@ -94,7 +95,7 @@ class FastShadow(PlainCall):
 
     __slots__ = ("_began_ns", "_id", "_mirror", "_sent")
 
-    # Without a head, and no retry, for it is never sent again.
+    # The same for all, and so not set in each: it is never sent again.
     request, head, is_retry = _SENT, b"", False
 
     def __init__(self, mirror: Mirror, lane: Lane, facts: Facts, sent: bytes, now: float) -> None:

@@ -106,7 +106,7 @@ class Shadows:
 
     @property
     def mirrored(self) -> Counter[str]:
-        """How many were sent, by workflow."""
+        """How many were sent so far, by workflow."""
         return Counter({name: tally.mirrored for name, tally in self._tallies.items() if tally.mirrored})
 
     def tally(self, name: str) -> Tally:
@@ -116,9 +116,9 @@ class Shadows:
     def put_off(self, ask: Callable[..., None], *told: Any) -> None:
         """Have a candidate asked by `ask` in the next turn of the loop, after the users' requests of this one."""
         put_off = self._put_off
-        if not put_off:
-            self._soon(self._ask_all)
         put_off.append((ask, told))
+        if len(put_off) == 1:
+            self._soon(self._ask_all)
 
     def _ask_all(self) -> None:
         put_off, self._put_off = self._put_off, []
