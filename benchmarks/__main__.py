@@ -30,6 +30,9 @@ NAMES = {
     "exchange_log_query": "questions to five million exchanges, beside SQLite",
 }
 
+MAY_BE_NOTHING = ("seed", "pause_ms")
+"""Numbers of which 0 means something."""
+
 
 def main() -> None:
     """Run one benchmark, print its tables, and add its figures to a JSON file if one is named."""
@@ -47,6 +50,9 @@ def main() -> None:
     one.add_argument("--json", type=Path, metavar="FILE", help="add the figures to this file")
     module.arguments(one)
     given = one.parse_args(sys.argv[2:])
+    for name, value in vars(given).items():
+        if isinstance(value, int | float) and name not in MAY_BE_NOTHING and one.get_default(name) > 0 >= value:
+            one.error(f"argument --{name.replace('_', '-')}: {value} measures nothing; give a number above 0")
     module.measure(given, given.json)
 
 

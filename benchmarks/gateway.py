@@ -233,8 +233,9 @@ def measure(given: argparse.Namespace, results: Path | None) -> None:
         for row in found
     ]
     table.show(f"Bodies of 2 KB, {given.clients} connections, delays added; medians of {given.rounds}", shown)
-    table.show("Within a round: median (least to most)", _compared(rows))
-    table.save(results, "gateway", {"rows": rows, "medians": found})
+    compared = _compared(rows)
+    table.show("Within a round: median (least to most)", compared)
+    table.save(results, "gateway", {"rows": rows, "medians": found, "within_a_round": compared})
 
 
 def _compared(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -245,14 +246,14 @@ def _compared(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     def compared(name: str, one: list[float], other: list[float], by: Callable[[float, float], float]) -> dict[str, Any]:
         # Without nginx there is no other.
-        return {"": name, **_spread([by(a, b) for a, b in zip(one, other, strict=bool(other))])}
+        return {"what": name, **_spread([by(a, b) for a, b in zip(one, other, strict=bool(other))])}
 
     alone = of("nginx", "cpu_us")
     delays = [f"p99 at {rate}/s" for rate in RATES]
     return [
         *(compared(f"{what}: worker ÷ nginx", of(what, "cpu_us"), alone, operator.truediv) for what in SEGUE),
         *(compared(f"{what}: all ÷ nginx", of(what, "all_us"), alone, operator.truediv) for what in SEGUE),
-        *({"": f"{what}: worker, µs", **_spread(of(what, "cpu_us"))} for what in ("nginx", *SEGUE)),
+        *({"what": f"{what}: worker, µs", **_spread(of(what, "cpu_us"))} for what in ("nginx", *SEGUE)),
         compared("a shadow adds in the worker, µs", of(SEGUE[1], "cpu_us"), of(SEGUE[0], "cpu_us"), operator.sub),
         *(compared(f"{name} added, ms", of(SEGUE[0], name), of("direct", name), operator.sub) for name in delays),
         *(compared(f"{name} a shadow adds, ms", of(SEGUE[1], name), of(SEGUE[0], name), operator.sub) for name in delays),

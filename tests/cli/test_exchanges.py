@@ -183,6 +183,25 @@ def test_a_damaged_ledger_is_told_and_repaired(kept: Path, segue: Segue) -> None
     assert (found["holds"], found["exchanges"]["appended"]) == (True, 4)
 
 
+def test_what_could_not_be_read_is_told(kept: Path, segue: Segue) -> None:
+    """How much, where, and what to do with it; a torn part has no number of records."""
+    assert "Set aside" not in segue("exchanges", "check").out
+    assert segue("exchanges", "check", "--json").json["set_aside"]["files"] == 0
+    (segment,) = SPOOL.iterdir()
+    segment.write_bytes(segment.read_bytes().rstrip(b"\0")[:-20])
+    shipper = Shipper(SPOOL, ARCHIVE, clock=lambda: NOON)
+    shipper.step()
+    shipper.close()
+    (rest,) = (ARCHIVE / "unreadable").iterdir()
+    told = segue("exchanges", "check")
+    assert told.code == 0
+    assert f"Set aside because it could not be read: 1 file ({rest.stat().st_size} bytes) in " in told.out
+    assert "look into it, then delete it" in told.out
+    found = segue("exchanges", "check", "--json").json["set_aside"]
+    assert (Path(found["folder"]).resolve(), found["files"]) == (rest.parent.resolve(), 1)
+    assert found["bytes"] == rest.stat().st_size > 0
+
+
 def test_repair_leaves_a_gateway_at_work_alone(kept: Path, segue: Segue) -> None:
     """It repairs by itself."""
     shipper = Shipper(SPOOL, ARCHIVE, clock=lambda: NOON)

@@ -194,13 +194,14 @@ def check(repair: bool, as_json: bool) -> None:
                 ) from None
             rebuilt = shipper.rebuilt
             shipper.close()
-        recount, outcomes = log.recount(), log.recount("outcomes")
+        recount, outcomes, aside = log.recount(), log.recount("outcomes"), log.set_aside()
         with log.moment() as moment:
             lost = moment.ledger_is_lost
     if as_json:
         counts = {name: getattr(recount, name) for name in (*recount.__dataclass_fields__, "readable", "appended")}
         told = None if rebuilt is None else rebuilt.text
-        print_json({"holds": not lost, "repaired": told, "exchanges": counts, "outcomes": outcomes.readable})
+        kept = {"folder": str(aside.folder), "files": aside.n_files, "bytes": aside.n_bytes}
+        print_json({"holds": not lost, "repaired": told, "exchanges": counts, "outcomes": outcomes.readable, "set_aside": kept})
     else:
         screen = console()
         if rebuilt is not None:
@@ -209,6 +210,15 @@ def check(repair: bool, as_json: bool) -> None:
         gone = (("sampled out", recount.sampled_out), ("beyond retention", recount.expired), ("set aside", recount.unreadable))
         told += "".join(f"; {n:,} {what}" for what, n in gone if n)
         screen.print(f"{told}.", markup=False, soft_wrap=True)
+        if aside.n_files:
+            files = "1 file" if aside.n_files == 1 else f"{aside.n_files:,} files"
+            screen.print(
+                f"Set aside because it could not be read: {files} ({aside.n_bytes:,} bytes) in {aside.folder}\n"
+                "A power cut in the middle of a write leaves such a file, and so does a failing disk. Segue neither reads nor"
+                " deletes it: look into it, then delete it.",
+                markup=False,
+                soft_wrap=True,
+            )
     if lost:
         error_console().print(
             "The ledger is gone or damaged: questions are answered from the files, and take longer.\n"

@@ -23,7 +23,7 @@ from segue.exchanges.frame import EXCHANGE, OUTCOME, VERSION
 from segue.exchanges.ledger import NAME, ArchiveFile, Ledger, Snapshot, Table, is_damaged
 from segue.exchanges.outcome import Outcome, Told, decode_outcome
 from segue.exchanges.reading import SegmentReader, open_segments
-from segue.exchanges.rebuilding import has_files, read_archive
+from segue.exchanges.rebuilding import UNREADABLE, has_files, read_archive
 from segue.exchanges.record import Logged, ServedExchange, decode_exchange
 from segue.exchanges.selection import Selection
 
@@ -68,6 +68,15 @@ class Recount:
     def appended(self) -> int:
         """All that was ever kept by a spool."""
         return self.readable + self.sampled_out + self.expired + self.unreadable + self.repeated
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Files that nothing could be made of: records not understood, what stands behind a torn one, damaged files."""
+
+    folder: Path
+    n_files: int
+    n_bytes: int
 
 
 class Moment:
@@ -176,6 +185,12 @@ class ExchangeLog:
                 waiting=moment.count_waiting()[table],
                 **{what: gone.get(what, 0) for what in ("sampled_out", "expired", "unreadable", "repeated")},
             )
+
+    def set_aside(self) -> SetAside:
+        """What shipping could not read and kept. A torn part may have held several records, or none: it is not in `recount`."""
+        folder = self.archive / UNREADABLE
+        sizes = [path.stat().st_size for path in folder.glob("*") if path.is_file()]
+        return SetAside(folder, len(sizes), sum(sizes))
 
     def find(self, exchange_id: str) -> Logged | None:
         """By id. Quick where ids begin with the time: files that cannot hold it are not opened."""

@@ -17,6 +17,8 @@ from segue.exchanges.ledger import ArchiveFile, Position, Snapshot, Table
 from segue.exchanges.provenance import Provenance, Range
 
 TABLES: tuple[Table, ...] = ("exchanges", "outcomes")
+UNREADABLE = "unreadable"
+"""The folder of an archive for what could not be read."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Rebuilt:
     @property
     def text(self) -> str:
         """What was done, for whoever runs the gateway."""
-        damaged = f" Files that could not be read are under unreadable/: {len(self.unreadable):,}." if self.unreadable else ""
+        damaged = f" Files that could not be read are under {UNREADABLE}/: {len(self.unreadable):,}." if self.unreadable else ""
         return (
             f"The exchange log's ledger {self.why}; it was worked out anew from the files: {self.n_rows:,} records in"
             f" {len(self.files):,}.{damaged}"

@@ -25,7 +25,7 @@ from segue.exchanges.keeping import KeepingRules
 from segue.exchanges.ledger import NAME, ArchiveFile, Change, Ledger, Position, Table, is_damaged
 from segue.exchanges.provenance import Provenance, join_ranges
 from segue.exchanges.reading import open_segments
-from segue.exchanges.rebuilding import TABLES, Rebuilt, has_files, is_behind, read_archive
+from segue.exchanges.rebuilding import TABLES, UNREADABLE, Rebuilt, has_files, is_behind, read_archive
 from segue.exchanges.segment import list_segments
 
 MIB = 1 << 20
@@ -142,7 +142,7 @@ class Shipper:
 
     def _put_aside(self, names: Iterable[str]) -> None:
         """Files that cannot be read: kept for whoever wants to look at them."""
-        folder = self._archive / "unreadable"
+        folder = self._archive / UNREADABLE
         for name in names:
             path = self._archive / name
             if path.exists():
@@ -210,7 +210,7 @@ class Shipper:
 
     def _write(self, batch: Batch) -> list[ArchiveFile]:
         for name, start, content in batch.unreadable:
-            self._write_bytes(Path("unreadable") / f"{name}-{start}", content)
+            self._write_bytes(Path(UNREADABLE) / f"{name}-{start}", content)
         if not batch.rows:
             return []
         from segue.exchanges.parquet import write_rows
@@ -256,7 +256,7 @@ class Shipper:
     def _set_aside(self, segment: str, at: int) -> None:
         """What stands from a frame on that does not hold: for whoever can make something of it."""
         rest = (self._spool / segment).read_bytes()[at:].rstrip(b"\0")
-        self._write_bytes(Path("unreadable") / f"{segment}-{at}", rest)
+        self._write_bytes(Path(UNREADABLE) / f"{segment}-{at}", rest)
 
     def _rename(self, renames: list[tuple[Path, Path]]) -> None:
         for under, path in renames:
