@@ -193,6 +193,7 @@ def test_what_could_not_be_read_is_told(kept: Path, segue: Segue) -> None:
     shipper.step()
     shipper.close()
     (rest,) = (ARCHIVE / "unreadable").iterdir()
+    (ARCHIVE / "unreadable" / "being-written.tmp").write_bytes(b"half")
     told = segue("exchanges", "check")
     assert told.code == 0
     assert f"Set aside because it could not be read: 1 file ({rest.stat().st_size} bytes) in " in told.out

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -189,7 +189,12 @@ class ExchangeLog:
     def set_aside(self) -> SetAside:
         """What shipping could not read and kept. A torn part may have held several records, or none: it is not in `recount`."""
         folder = self.archive / UNREADABLE
-        sizes = [path.stat().st_size for path in folder.glob("*") if path.is_file()]
+        sizes = []
+        for path in folder.glob("*"):
+            # What is being written has its name in a moment, and what is there may be deleted by hand meanwhile.
+            with suppress(FileNotFoundError):
+                if path.suffix != ".tmp" and path.is_file():
+                    sizes.append(path.stat().st_size)
         return SetAside(folder, len(sizes), sum(sizes))
 
     def find(self, exchange_id: str) -> Logged | None:
