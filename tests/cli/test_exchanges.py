@@ -203,6 +203,23 @@ def test_what_could_not_be_read_is_told(kept: Path, segue: Segue) -> None:
     assert found["bytes"] == rest.stat().st_size > 0
 
 
+def test_a_folder_nobody_may_look_into_is_not_an_empty_one(kept: Path, segue: Segue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unknown is not zero; root may look everywhere, so the refusal is made here."""
+    folder = ARCHIVE / "unreadable"
+    folder.mkdir()
+    iterdir = Path.iterdir
+
+    def refused(path: Path) -> Any:
+        if path.name == folder.name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return iterdir(path)
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    typed = segue("exchanges", "check")
+    assert typed.code == 1
+    assert "unreadable: Permission denied." in " ".join(typed.err.split())
+
+
 def test_repair_leaves_a_gateway_at_work_alone(kept: Path, segue: Segue) -> None:
     """It repairs by itself."""
     shipper = Shipper(SPOOL, ARCHIVE, clock=lambda: NOON)

@@ -187,10 +187,13 @@ class ExchangeLog:
             )
 
     def set_aside(self) -> SetAside:
-        """What shipping could not read and kept. A torn part may have held several records, or none: it is not in `recount`."""
+        """What shipping could not read and kept. A torn part may have held several records, or none: it is not in `recount`.
+
+        `OSError` if the folder cannot be looked into.
+        """
         folder = self.archive / UNREADABLE
         sizes = []
-        for path in folder.glob("*"):
+        for path in folder.iterdir() if folder.is_dir() else ():
             # What is being written has its name in a moment, and what is there may be deleted by hand meanwhile.
             with suppress(FileNotFoundError):
                 if path.suffix != ".tmp" and path.is_file():
