@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from segue.scoring.pattern import compile_pattern
@@ -28,7 +28,42 @@ EXPONENTIAL = [
     r"(?i)(?:K|k+)+x",
 ]
 
+ROWS = [
+    "a*a*a*a*a*c",
+    "(?:(?:[ab])*(?:[ab])*(?:[ab])*){1,2}c",
+    r"\w+\w*x?\w+a?\w*\w+!",
+    "(?:ab)*(?:ab)*(?:ab)*(?:ab)*(?:ab)*c",
+    "(?:ab)*c?(?:ab)*(?:ab)*(?:ab)*(?:ab)*e",
+    "^(.*),(.*),(.*),(.*),(.*)$",
+    "(?=a*a*a*a*a*b)a",
+    "(?>a*a*a*a*a*b)",
+    "(?:a*b?){5}c",
+]
+"""Of five loops; of four they are accepted."""
+
+OF_NOTHING = [
+    "(?:(?:a|b)?)+a",
+    "(?:(?:(?:(?:a|b)?)+){1,2}){1,2}c",
+    "(?=(?:a?)*b)a",
+    "(?>(?:a?)+b)",
+    "(?:a?){9,}",
+    "(?:a?)*?b",
+]
+
 HARMLESS = [
+    "a*a*a*a*c",
+    "(?:ab)*(?:ab)*(?:ab)*(?:ab)*c",
+    "^(.*),(.*),(.*),(.*)$",
+    r"^([^,]*),([^,]*),([^,]*),([^,]*),([^,]*),([^,]*)$",
+    r"(\d+)-(\d+)-(\d+) (\d+):(\d+):(\d+)\.(\d+)",
+    r"(?s)Name:.*Street:.*Town:.*Date:.*Total:.*Signed:.*",
+    r"\s*\w+\s*=\s*\w+\s*;\s*\w+\s*=\s*\w+\s*",
+    "a*+a*+a*+a*+a*c",
+    ".*?foo.*?bar.*?baz.*?qux.*?",
+    "(?:a?){3}b",
+    "(?:(?=a))*b",
+    r"[+-]?\d+\.?\d*(?:e[+-]?\d+)?",
+    r"\{\s*\"label\"\s*:\s*\"(\w+)\"\s*,\s*\"score\"\s*:\s*(\d+\.?\d*)\s*\}",
     r"Answer:\s*(\d+)",
     r"(?s).*Answer:(.*)",
     r"(?:\w+\.)+\w+@",
@@ -51,6 +86,20 @@ HARMLESS = [
 def test_a_pattern_that_can_take_exponential_time_is_refused(pattern):
     """The fault says what to write instead."""
     with pytest.raises(ValueError, match="possessive"):
+        compile_pattern(pattern)
+
+
+@pytest.mark.parametrize("pattern", ROWS)
+def test_a_row_of_repeats_that_read_the_same_is_refused(pattern):
+    """Each takes one power of the text's length."""
+    with pytest.raises(ValueError, match="five or more repeats in a row"):
+        compile_pattern(pattern)
+
+
+@pytest.mark.parametrize("pattern", OF_NOTHING)
+def test_a_repeat_of_what_may_be_empty_is_refused(pattern):
+    """The fault says what to write instead."""
+    with pytest.raises(ValueError, match="may be empty"):
         compile_pattern(pattern)
 
 
@@ -79,6 +128,8 @@ _PATTERNS = st.recursive(
 
 
 @given(_PATTERNS)
+@example("(?:(?:[ab])*(?:[ab])*(?:[ab])*){1,2}")
+@example("(?:(?:(?:(?:a|b)?)+){1,2}){1,2}")
 def test_an_accepted_pattern_stays_fast_on_the_texts_that_hurt(pattern):
     """Sixty characters are enough to make an exponential pattern run for years; what is accepted takes milliseconds."""
     try:

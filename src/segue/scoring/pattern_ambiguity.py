@@ -6,6 +6,10 @@ Weber and Seidl, "On the degree of ambiguity of finite automata"; Weideman et al
 backtracking regular expression matchers by using ambiguity of NFA"). Two paths are searched for in the product of the
 automaton with itself, and as one transition that comes about in two ways (`(a*)*`).
 
+Short of that, time grows with a power of the length of the text: each loop that can read on where another could, too (a word
+leads `p` to `p`, `p` to `q` and `q` to `q`: infinite degree of ambiguity, same source), is one power more (`a*a*a*`). So the
+longest row of such loops is found, and only words of a few characters count: texts that repeat a long one are rare.
+
 On the safe side: characters beyond ASCII count as four kinds, long bounded repeats as unbounded, back references as anything.
 A possessive repeat or atomic group is one step to what is around it, since the engine never goes back into it.
 """
@@ -14,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from re import _constants as ops  # type: ignore[attr-defined]  # the only parsed form of a pattern there is
 from typing import Any
@@ -27,9 +31,16 @@ LONG_REPEAT = 8
 """A bounded repeat up to this long is written out; a longer one counts as unbounded."""
 MOST_STATES = 400
 """More states than this in one loop are not searched; the pattern is refused."""
+MOST_IN_A_ROW = 4
+"""Loops in a row that can read the same text; with one more, sixty characters take a second."""
+LONGEST_SHARED = 2
+"""Characters of a word that makes two loops such a row."""
+MOST_STEPS = 200_000
+"""More steps than this in looking for rows are not taken; the pattern is refused."""
 
 Items = Sequence[tuple[Any, Any]]
 Pair = tuple[int, int]
+Triple = tuple[int, int, int]
 
 
 @dataclass
@@ -49,6 +60,8 @@ class _Automaton:
     follow: dict[int, Counter[int]] = field(default_factory=dict)
     apart: list[tuple[Items, int]] = field(default_factory=list)
     """Parts matched on their own: lookarounds, atomic groups."""
+    repeats_nothing: bool = False
+    """Whether something is repeated without end that may be empty."""
 
     def state(self, characters: frozenset[int]) -> _Part:
         position = len(self.characters)
@@ -100,6 +113,7 @@ class _Automaton:
     def repeat(self, least: int, most: Any, body: Items, flags: int) -> _Part:
         if most is ops.MAXREPEAT or most > LONG_REPEAT:
             part = self.read(body, flags)
+            self.repeats_nothing |= part.nullable and bool(part.first)
             self.connect(part.last, part.first)
             return _Part(part.nullable or least == 0, part.first, part.last)
         copies = []
@@ -120,11 +134,26 @@ class _Automaton:
 
 def is_ambiguous(items: Items, flags: int) -> bool:
     """Whether matching the parsed pattern `items` can take time exponential in the length of the text."""
+    return any(_loops_in_two_ways(one, loop) for one in _automata(items, flags) for loop in _loops(one.follow))
+
+
+def repeats_nothing(items: Items, flags: int) -> bool:
+    """Whether the parsed pattern `items` repeats without end what may be empty: the engine tries that, too, at each place."""
+    return any(one.repeats_nothing for one in _automata(items, flags))
+
+
+def has_long_row(items: Items, flags: int) -> bool:
+    """Whether more than `MOST_IN_A_ROW` loops of the parsed pattern `items`, one after the other, can read the same text."""
+    return any(_Rows(one).are_long() for one in _automata(items, flags))
+
+
+def _automata(items: Items, flags: int) -> Iterator[_Automaton]:
+    """The one of the pattern, and those of the parts that are matched on their own."""
     automaton = _Automaton()
     automaton.read(items, flags)
-    return any(_loops_in_two_ways(automaton, loop) for loop in _loops(automaton.follow)) or any(
-        is_ambiguous(inner, inner_flags) for inner, inner_flags in automaton.apart
-    )
+    yield automaton
+    for inner, inner_flags in automaton.apart:
+        yield from _automata(inner, inner_flags)
 
 
 def _either(parts: list[_Part]) -> _Part:
@@ -183,6 +212,52 @@ def _loops_in_two_ways(automaton: _Automaton, loop: set[int]) -> bool:
     reached = _reach(starts, step)
     returning = _reach(starts, lambda pair: backward.get(pair, set()))
     return any(one != other for one, other in reached & returning)
+
+
+class _Rows:
+    """Loops of an automaton that can read on where the one before them could, too."""
+
+    def __init__(self, automaton: _Automaton) -> None:
+        self._automaton = automaton
+        self._n_steps = 0
+
+    def are_long(self) -> bool:
+        # A state's number grows from left to right, and no transition leads back but within a loop.
+        loops = sorted(_loops(self._automaton.follow), key=min)
+        if len(loops) <= MOST_IN_A_ROW:
+            return False
+        lengths: list[int] = []
+        for loop in loops:
+            before = (length for length, other in zip(lengths, loops, strict=False) if self._shares(other, loop))
+            lengths.append(1 + max(before, default=0))
+            if lengths[-1] > MOST_IN_A_ROW or self._n_steps > MOST_STEPS:
+                return True
+        return False
+
+    def _shares(self, loop: set[int], later: set[int]) -> bool:
+        return any(self._reads_both(p, loop, q, later) for p in loop for q in later)
+
+    def _reads_both(self, p: int, loop: set[int], q: int, later: set[int]) -> bool:
+        """Whether one word leads from `p` to `p`, from `p` to `q`, and from `q` to `q`."""
+        reached, seen = {(p, p, q)}, {(p, p, q)}
+        for _ in range(LONGEST_SHARED):
+            reached = {there for one in reached for there in self._step(one, loop, later)} - seen
+            if (p, q, q) in reached:
+                return True
+            seen |= reached
+            if self._n_steps > MOST_STEPS:
+                return False
+        return False
+
+    def _step(self, triple: Triple, loop: set[int], later: set[int]) -> Iterator[Triple]:
+        characters, follow = self._automaton.characters, self._automaton.follow
+        stays, goes, ends = (follow[state] for state in triple)
+        for x in loop & stays.keys():
+            for y in goes:
+                self._n_steps += 1
+                shared = characters[x] & characters[y]
+                if shared:
+                    yield from ((x, y, z) for z in later & ends.keys() if not shared.isdisjoint(characters[z]))
 
 
 def _reach(starts: Iterable[Any], step: Any) -> set[Any]:
